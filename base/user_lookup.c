@@ -1,0 +1,365 @@
+#include "base/user_lookup.h"
+
+#include "base/fdio.h"
+#include "base/units.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#define NSS_BUFFER_MAX ((size_t) 1024 * 1024)
+
+/* What the helper writes. Both sides are one program, so plain memory is a format. */
+struct user_answer {
+    char magic[8];
+    int32_t code; /* 0 or a negative errno */
+    uint32_t size;
+    struct user_info info;
+};
+static const char answer_magic[8] = "QUELLUSR";
+
+struct user_lookup {
+    char *key;
+    pid_t pid;
+    int pidfd;
+    int fd;
+    size_t len; /* bytes of the answer so far */
+    struct user_answer answer;
+    struct user_lookup *next; /* in `dying` */
+};
+
+/* Helpers that were killed and had not died yet: freeing them must not wait for that. */
+static struct user_lookup *dying;
+
+static void user_lookup_forget(struct user_lookup *lookup)
+{
+    if (lookup->fd >= 0)
+        (void) close(lookup->fd);
+    if (lookup->pidfd >= 0)
+        (void) close(lookup->pidfd);
+    free(lookup->key);
+    free(lookup);
+}
+
+/* True when the helper is gone and reaped, by us or by somebody else. */
+static bool user_lookup_is_reaped(const struct user_lookup *lookup)
+{
+    siginfo_t info = {0};
+
+    if (lookup->pidfd < 0)
+        return true;
+    if (waitid(P_PIDFD, (id_t) lookup->pidfd, &info, WEXITED | WNOHANG) < 0)
+        return errno != EINTR;
+    return info.si_pid != 0;
+}
+
+void user_lookup_reap(void)
+{
+    struct user_lookup **link = &dying;
+
+    while (*link) {
+        struct user_lookup *lookup = *link;
+
+        if (!user_lookup_is_reaped(lookup)) {
+            link = &lookup->next;
+            continue;
+        }
+        *link = lookup->next;
+        user_lookup_forget(lookup);
+    }
+}
+
+struct user_lookup *user_lookup_free(struct user_lookup *lookup)
+{
+    if (!lookup)
+        return NULL;
+    if (lookup->pidfd >= 0)
+        (void) pidfd_send_signal(lookup->pidfd, SIGKILL, NULL, 0);
+    lookup->next = dying;
+    dying = lookup;
+    user_lookup_reap();
+    return NULL;
+}
+
+/* The helper's standard streams: the pipe, and nothing else of ours. */
+static int user_lookup_set_files(posix_spawn_file_actions_t *files, int out)
+{
+    int r;
+
+    r = posix_spawn_file_actions_adddup2(files, out, STDOUT_FILENO);
+    if (r == 0)
+        r = posix_spawn_file_actions_addopen(files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    if (r == 0)
+        r = posix_spawn_file_actions_addopen(files, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+    return r;
+}
+
+/* A daemon ignores and blocks signals; NSS modules start with what a fresh program has. */
+static int user_lookup_set_signals(posix_spawnattr_t *attr)
+{
+    sigset_t all;
+    sigset_t none;
+    int r;
+
+    (void) sigfillset(&all);
+    (void) sigemptyset(&none);
+    r = posix_spawnattr_setsigdefault(attr, &all);
+    if (r == 0)
+        r = posix_spawnattr_setsigmask(attr, &none);
+    if (r == 0)
+        r = posix_spawnattr_setflags(attr, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
+    return r;
+}
+
+/* Returns 0 or an errno, as posix_spawn(3) does. */
+static int user_lookup_spawn(char *key, int out, pid_t *ret)
+{
+    char program[] = "quell-user-lookup";
+    char flag[] = USER_LOOKUP_FLAG;
+    char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+    char *argv[] = {program, flag, key, NULL};
+    char *env[] = {path, NULL};
+    posix_spawn_file_actions_t files;
+    posix_spawnattr_t attr;
+    int r;
+
+    r = posix_spawn_file_actions_init(&files);
+    if (r != 0)
+        return r;
+    r = posix_spawnattr_init(&attr);
+    if (r != 0)
+        goto undo_files;
+    r = user_lookup_set_files(&files, out);
+    if (r == 0)
+        r = user_lookup_set_signals(&attr);
+    if (r == 0)
+        r = posix_spawn(ret, "/proc/self/exe", &files, &attr, argv, env);
+    (void) posix_spawnattr_destroy(&attr);
+undo_files:
+    (void) posix_spawn_file_actions_destroy(&files);
+    return r;
+}
+
+static struct user_lookup *user_lookup_new(const char *key)
+{
+    CLEANUP(user_lookup_freep) struct user_lookup *lookup = calloc(1, sizeof(*lookup));
+
+    if (!lookup)
+        return NULL;
+    lookup->pidfd = -1;
+    lookup->fd = -1;
+    lookup->key = strdup(key);
+    if (!lookup->key)
+        return NULL;
+    return TAKE_PTR(lookup);
+}
+
+int user_lookup_start(const char *key, struct user_lookup **ret, struct err *err)
+{
+    CLEANUP(user_lookup_freep) struct user_lookup *lookup = NULL;
+    CLEANUP_FD int out = -1;
+    int fds[2];
+    int r;
+
+    user_lookup_reap();
+    lookup = user_lookup_new(key);
+    if (!lookup)
+        return err_set(err, -ENOMEM, "looking up user %s: no memory", key);
+    if (pipe2(fds, O_CLOEXEC) < 0)
+        return err_errno(err, -errno, "looking up user %s: pipe", key);
+    lookup->fd = fds[0];
+    out = fds[1];
+    r = fdio_set_nonblocking(lookup->fd);
+    if (r < 0)
+        return err_errno(err, r, "looking up user %s: pipe", key);
+    r = user_lookup_spawn(lookup->key, out, &lookup->pid);
+    if (r != 0)
+        return err_errno(err, -r, "looking up user %s: starting /proc/self/exe", key);
+    lookup->pidfd = pidfd_open(lookup->pid, 0);
+    if (lookup->pidfd < 0) {
+        r = -errno;
+        /* Without a descriptor nothing later could name it: it is still our child, so end it here.
+         */
+        (void) kill(lookup->pid, SIGKILL);
+        (void) waitpid(lookup->pid, NULL, 0);
+        return err_errno(err, r, "looking up user %s: pidfd_open", key);
+    }
+    *ret = TAKE_PTR(lookup);
+    return 0;
+}
+
+int user_lookup_fd(const struct user_lookup *lookup)
+{
+    return lookup->fd;
+}
+
+pid_t user_lookup_pid(const struct user_lookup *lookup)
+{
+    return lookup->pid;
+}
+
+static int user_lookup_read(struct user_lookup *lookup, struct err *err)
+{
+    while (lookup->len < sizeof(lookup->answer)) {
+        const ssize_t n = read(lookup->fd, (char *) &lookup->answer + lookup->len,
+                               sizeof(lookup->answer) - lookup->len);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && errno == EAGAIN)
+            return -EAGAIN;
+        if (n < 0)
+            return err_errno(err, -errno, "looking up user %s: reading the answer", lookup->key);
+        if (n == 0)
+            return err_set(err, -EPROTO, "looking up user %s: the helper ended without an answer",
+                           lookup->key);
+        lookup->len += (size_t) n;
+    }
+    return 0;
+}
+
+static bool user_text_ends(const char *text, size_t size)
+{
+    return memchr(text, '\0', size) != NULL;
+}
+
+static bool user_answer_is_sound(const struct user_answer *answer)
+{
+    const struct user_info *info = &answer->info;
+
+    return memcmp(answer->magic, answer_magic, sizeof(answer_magic)) == 0 &&
+           answer->size == sizeof(*answer) && answer->code <= 0 &&
+           info->groups_len <= USER_LOOKUP_GROUPS_MAX &&
+           user_text_ends(info->name, sizeof(info->name)) &&
+           user_text_ends(info->home, sizeof(info->home)) &&
+           user_text_ends(info->shell, sizeof(info->shell));
+}
+
+int user_lookup_finish(struct user_lookup *lookup, struct user_info *ret, struct err *err)
+{
+    const struct user_answer *answer = &lookup->answer;
+    int r;
+
+    r = user_lookup_read(lookup, err);
+    if (r < 0)
+        return r;
+    if (!user_answer_is_sound(answer))
+        return err_set(err, -EPROTO, "looking up user %s: the helper's answer is damaged",
+                       lookup->key);
+    if (answer->code == -ENOENT)
+        return err_set(err, -ENOENT, "there is no user %s", lookup->key);
+    if (answer->code < 0)
+        return err_errno(err, answer->code, "looking up user %s", lookup->key);
+    *ret = answer->info;
+    return 0;
+}
+
+/* ---- the helper's side ---- */
+
+/* One question to NSS. @number is what @key says, or -1. Returns 0 or an errno. */
+static int nss_get(const char *key, int64_t number, struct passwd *passwd, char *buffer,
+                   size_t size, struct passwd **ret)
+{
+    if (number >= 0)
+        return getpwuid_r((uid_t) number, passwd, buffer, size, ret);
+    return getpwnam_r(key, passwd, buffer, size, ret);
+}
+
+static int user_copy(char *ret, size_t size, const char *text)
+{
+    const size_t len = text ? strlen(text) : 0;
+
+    if (len >= size)
+        return -ENAMETOOLONG;
+    memcpy(ret, text ? text : "", len);
+    ret[len] = '\0';
+    return 0;
+}
+
+static int user_fill_groups(struct user_info *ret)
+{
+    int len = USER_LOOKUP_GROUPS_MAX;
+
+    _Static_assert(sizeof(gid_t) == sizeof(ret->groups[0]), "groups are read in place");
+    if (getgrouplist(ret->name, ret->gid, ret->groups, &len) < 0)
+        return -E2BIG;
+    ret->groups_len = (uint32_t) len;
+    return 0;
+}
+
+static int user_fill(struct user_info *ret, const struct passwd *passwd)
+{
+    int r;
+
+    r = user_copy(ret->name, sizeof(ret->name), passwd->pw_name);
+    if (r == 0)
+        r = user_copy(ret->home, sizeof(ret->home), passwd->pw_dir);
+    if (r == 0)
+        r = user_copy(ret->shell, sizeof(ret->shell), passwd->pw_shell);
+    if (r < 0)
+        return r;
+    ret->uid = passwd->pw_uid;
+    ret->gid = passwd->pw_gid;
+    return user_fill_groups(ret);
+}
+
+/* The number that @key is in decimal; -1: a name; -2: a number that no user can have. */
+static int64_t user_number(const char *key)
+{
+    uint64_t number;
+
+    switch (units_parse_number(key, 0, UINT32_MAX - 1, &number)) {
+    case 0:
+        return (int64_t) number;
+    case -ERANGE:
+        return -2;
+    default:
+        return -1;
+    }
+}
+
+static int user_ask(const char *key, struct user_info *ret)
+{
+    CLEANUP_FREE char *buffer = NULL;
+    const int64_t number = user_number(key);
+
+    if (number == -2)
+        return -ENOENT;
+    for (size_t size = 4096; size <= NSS_BUFFER_MAX; size *= 2) {
+        struct passwd passwd;
+        struct passwd *found = NULL;
+        int r;
+
+        free(TAKE_PTR(buffer));
+        buffer = malloc(size);
+        if (!buffer)
+            return -ENOMEM;
+        r = nss_get(key, number, &passwd, buffer, size, &found);
+        if (r == ERANGE)
+            continue;
+        if (found)
+            return user_fill(ret, found);
+        /* getpwnam(3) lists what modules say in place of 0 for a name that they do not know. */
+        return r == 0 || r == ESRCH ? -ENOENT : -r;
+    }
+    return -ERANGE;
+}
+
+int user_lookup_main(const char *key)
+{
+    struct user_answer answer = {.size = sizeof(answer)};
+
+    /* Nobody wants the answer any more once the asker is gone. */
+    (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
+    memcpy(answer.magic, answer_magic, sizeof(answer_magic));
+    answer.code = user_ask(key, &answer.info);
+    return fdio_write(STDOUT_FILENO, &answer, sizeof(answer)) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}

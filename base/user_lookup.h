@@ -1,0 +1,49 @@
+#pragma once
+
+/*
+ * user_lookup.h - who a user is, asked of NSS by a helper process.
+ *
+ * NSS may block for seconds (LDAP, SSSD), so neither event loop asks it. The helper is this very
+ * program, executed again with the argument USER_LOOKUP_FLAG first: main() hands such a call to
+ * user_lookup_main() before anything else. It answers on a pipe and ends.
+ *
+ * Use: start(); wait until fd() is readable (or a deadline of yours has passed); finish(), again
+ * while it says -EAGAIN. free() ends the helper at any time; it never blocks on it.
+ */
+#include "base/cleanup.h"
+#include "base/err.h"
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#define USER_LOOKUP_FLAG       "--lookup-user"
+#define USER_LOOKUP_GROUPS_MAX 1024
+
+struct user_info {
+    char name[256];
+    char home[1024];
+    char shell[256];
+    uint32_t uid;
+    uint32_t gid;
+    uint32_t groups_len;
+    uint32_t groups[USER_LOOKUP_GROUPS_MAX]; /* supplementary, the primary one included */
+};
+
+struct user_lookup;
+
+/* @key: a user's name, or its number in decimal. A name of digits only is taken as a number. */
+int user_lookup_start(const char *key, struct user_lookup **ret, struct err *err);
+int user_lookup_fd(const struct user_lookup *lookup); /* borrowed */
+pid_t user_lookup_pid(const struct user_lookup *lookup);
+/* 0; -EAGAIN: no whole answer yet; -ENOENT: NSS knows no such user; else what failed. */
+int user_lookup_finish(struct user_lookup *lookup, struct user_info *ret, struct err *err);
+/* Kills the helper if it still runs, and reaps it, now or as soon as it has died: see reap().
+   Accepts NULL, returns NULL. */
+struct user_lookup *user_lookup_free(struct user_lookup *lookup);
+DEFINE_CLEANUP(struct user_lookup *, user_lookup_free);
+/* Reaps freed helpers that have died since. For the handler of SIGCHLD; start() and free() do it
+ * too. */
+void user_lookup_reap(void);
+
+/* The helper's side: asks NSS, writes the answer to standard output, returns an exit status. */
+int user_lookup_main(const char *key);
