@@ -1,0 +1,194 @@
+/* run.c - the supervisor's loop: events in, the core's actions carried out. */
+#include "supervisor/run.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "cgroups/task_cgroup.h"
+
+#include <errno.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+/* The child's pipe: a failure, or its end of file, which is exec (or the child's death). */
+static void supervisor_read_report(struct supervisor *s)
+{
+    ssize_t n;
+
+    if (s->report_fd < 0)
+        return;
+    n = read(s->report_fd, &s->failure, sizeof(s->failure));
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (n != (ssize_t) sizeof(s->failure))
+        s->failure.code = 0;
+    s->ran_before = s->failure.code == -EEXIST;
+    (void) close(s->report_fd);
+    s->report_fd = s->fds[AT_REPORT].fd = -1;
+    if (s->failure.code == 0 && s->life.phase == LIFE_RUNNING)
+        supervisor_tell_state(s);
+}
+
+static void supervisor_feed(struct supervisor *s, struct life_event event);
+
+void supervisor_arm_timer(struct supervisor *s)
+{
+    const uint64_t at = life_deadline_us(&s->life);
+    const struct itimerspec spec = {
+        .it_value = {.tv_sec = (time_t) (at / 1000000), .tv_nsec = (long) (at % 1000000) * 1000}};
+
+    (void) timerfd_settime(s->fds[AT_TIMER].fd, TFD_TIMER_ABSTIME, &spec, NULL);
+}
+
+static void supervisor_kill(struct supervisor *s)
+{
+    struct err err = {0};
+
+    if (!s->cgroup_killed) {
+        s->processes_at_kill = tree_count(&s->tree);
+        s->cgroup_killed = true;
+    }
+    if (task_cgroup_kill(s->group, &err) < 0)
+        log_error("task %u.%u: %s", s->order->name->job_id, s->order->name->task_id, err.text);
+    tree_kill_escaped(&s->tree);
+}
+
+/* The kernel's word on the group is read at every look: until then its event stays raised. */
+void supervisor_look(struct supervisor *s)
+{
+    bool empty = task_cgroup_is_empty(s->group, NULL) == TASK_CGROUP_EMPTY;
+    bool alone;
+
+    /* The dying are reaped in one pass, when the kernel says that the last of them is gone. */
+    if (s->life.phase == LIFE_KILLING && !empty) {
+        supervisor_feed(s, (struct life_event){.type = LIFE_EV_LOOKED, .now_us = clock_mono_us()});
+        return;
+    }
+    alone = tree_reap(&s->tree);
+    if (s->tree.leader_ended && !s->life.leader_ended) {
+        const struct life_event event = {.type = LIFE_EV_LEADER_ENDED, .now_us = clock_mono_us()};
+
+        supervisor_read_report(s);          /* it says why, if exec failed */
+        (void) life_step(&s->life, &event); /* it asks to look: that is what happens here */
+    }
+    if (s->life.phase == LIFE_RUNNING && !s->life.leader_ended)
+        return;
+    if (!empty)
+        empty = task_cgroup_is_empty(s->group, NULL) == TASK_CGROUP_EMPTY;
+    supervisor_feed(
+        s, (struct life_event){
+               .type = LIFE_EV_LOOKED, .now_us = clock_mono_us(), .empty = empty, .alone = alone});
+}
+
+static void supervisor_feed(struct supervisor *s, struct life_event event)
+{
+    const enum life_phase before = s->life.phase;
+    const uint32_t actions = life_step(&s->life, &event);
+
+    if (actions & LIFE_DO_TERM)
+        tree_terminate(&s->tree);
+    if (actions & LIFE_DO_KILL)
+        supervisor_kill(s);
+    if (actions & LIFE_DO_TIMER)
+        supervisor_arm_timer(s);
+    if (s->life.phase != before && s->life.phase != LIFE_OVER)
+        supervisor_tell_state(s);
+    if (actions & LIFE_DO_LOOK)
+        supervisor_look(s);
+    if (actions & LIFE_DO_RECORD)
+        supervisor_record(s);
+}
+
+static void supervisor_cancel(struct supervisor *s, const Quell__Pb__Cancel *cancel)
+{
+    supervisor_feed(s, (struct life_event){.type = LIFE_EV_CANCEL,
+                                           .now_us = clock_mono_us(),
+                                           .grace_us = cancel->grace_ms * 1000});
+}
+
+/* ---- what happens ---- */
+
+static void on_frames(struct supervisor *s)
+{
+    for (;;) {
+        const Quell__Pb__Frame *frame = link_receive(&s->link);
+
+        if (!frame)
+            break;
+        if (frame->body_case == QUELL__PB__FRAME__BODY_CANCEL) {
+            supervisor_cancel(s, frame->cancel);
+        } else if (frame->body_case == QUELL__PB__FRAME__BODY_LEADER_ENDED &&
+                   !s->tree.leader_is_child) {
+            s->tree.leader_ended = true;
+            s->tree.status_known = frame->leader_ended->known;
+            s->tree.wait_status = (int) frame->leader_ended->wait_status;
+            supervisor_look(s);
+        } else if (frame->body_case == QUELL__PB__FRAME__BODY_RELEASE) {
+            s->released = true;
+        }
+    }
+}
+
+static void on_agent(struct supervisor *s)
+{
+    if (!link_accept(&s->link))
+        return;
+    supervisor_tell_state(s);
+    if (s->life.phase == LIFE_OVER)
+        supervisor_tell_ending(s);
+}
+
+static void on_children(struct supervisor *s)
+{
+    struct signalfd_siginfo drained[16];
+
+    while (read(s->fds[AT_SIGNAL].fd, drained, sizeof(drained)) == (ssize_t) sizeof(drained))
+        ;
+    supervisor_look(s);
+}
+
+static void on_timer(struct supervisor *s)
+{
+    uint64_t expirations;
+
+    if (read(s->fds[AT_TIMER].fd, &expirations, sizeof(expirations)) > 0)
+        supervisor_feed(s, (struct life_event){.type = LIFE_EV_TIMER, .now_us = clock_mono_us()});
+}
+
+/* A successor's leader: the agent, its parent now, tells the status; without an agent nobody can.
+ */
+static void on_leader(struct supervisor *s)
+{
+    s->fds[AT_LEADER].fd = -1;
+    if (s->link.fd >= 0)
+        return;
+    s->tree.leader_ended = true;
+    supervisor_look(s);
+}
+
+int supervisor_run(struct supervisor *s, struct err *err)
+{
+    while (s->life.phase != LIFE_OVER || (!s->recorded && !s->released)) {
+        s->fds[AT_LINK].fd = s->link.fd;
+        if (poll(s->fds, AT_COUNT, -1) < 0) {
+            if (errno == EINTR)
+                continue;
+            return err_errno(err, -errno, "poll");
+        }
+        if (s->fds[AT_LISTEN].revents)
+            on_agent(s);
+        if (s->fds[AT_LINK].revents)
+            on_frames(s);
+        if (s->fds[AT_REPORT].revents)
+            supervisor_read_report(s);
+        if (s->fds[AT_TIMER].revents)
+            on_timer(s);
+        if (s->fds[AT_LEADER].revents)
+            on_leader(s);
+        if (s->fds[AT_SIGNAL].revents)
+            on_children(s);
+        else if (s->fds[AT_GROUP].revents)
+            supervisor_look(s);
+    }
+    return 0;
+}
