@@ -1,0 +1,80 @@
+#pragma once
+
+/*
+ * http_conn.h - one client's connection: what it is doing, until when, and what becomes of it.
+ * Private to http/.
+ *
+ * evhttp owns the connection and its bufferevent; a http_conn is what we know of it besides. It
+ * ends in the connection's close callback and nowhere else, whoever closes.
+ */
+#include "http/http_server.h"
+
+#include <event2/util.h>
+#include <sys/queue.h>
+
+struct bufferevent;
+struct event;
+struct evconnlistener;
+struct evhttp;
+struct evhttp_connection;
+struct http_request;
+struct http_socket;
+
+enum http_phase {
+    HTTP_NEWCOMER, /* accepted, evhttp has not set it up yet */
+    HTTP_READING,  /* waiting for a whole request, or idle: has a deadline */
+    HTTP_PENDING,  /* the handler has the request: no deadline, but a watch on the client */
+    HTTP_WRITING,  /* the reply is on its way: has a deadline */
+};
+
+struct http_conn {
+    TAILQ_ENTRY(http_conn) next;
+    struct http_server *server; /* borrowed */
+    struct bufferevent *bev;    /* borrowed from evhttp here and below */
+    struct evhttp_connection *evcon;
+    struct event *deadline;
+    struct event *watch;          /* for a hang-up while pending; NULL before it is first needed */
+    struct http_request *request; /* borrowed: the one that is pending */
+    struct http_peer peer;
+    enum http_phase phase;
+    bool counted; /* evhttp has refused the request by itself: it is in cut_off already */
+};
+
+TAILQ_HEAD(http_conn_list, http_conn);
+
+struct http_slot {
+    struct http_conn *conn; /* NULL: free */
+};
+
+struct http_server {
+    TAILQ_ENTRY(http_server) next;
+    struct event_base *base; /* borrowed */
+    struct evhttp *evhttp;
+    struct http_socket *socket;
+    struct evconnlistener *listener; /* evhttp's */
+    struct event *adopt;             /* sets up newcomers before anything can be read from them */
+    struct event *resume;            /* accepts again after descriptors had run out */
+    http_handler on_request;
+    void *arg;
+    struct timeval request_timeout;
+    unsigned connections_max;
+    struct http_conn_list newcomers;
+    struct http_conn_list reading; /* the longest waiting first */
+    struct http_conn_list busy;    /* pending and writing */
+    struct http_slot *by_fd;       /* where a descriptor has its connection */
+    size_t by_fd_len;
+    struct http_stats stats;
+    bool closing;
+    unsigned in_callback; /* of the program's: it may not close the server now */
+};
+
+/* evhttp's maker of bufferevents: called for each accepted connection. @arg is the server. */
+struct bufferevent *http_conn_on_accept(struct event_base *base, void *arg);
+/* Sets up all newcomers, and cuts off who has waited longest when there are too many. */
+void http_conn_adopt_all(struct http_server *server);
+/* Closes the connection that has been waiting longest for a request. False when there is none. */
+bool http_conn_cut_longest_reading(struct http_server *server);
+
+void http_conn_enter(struct http_conn *conn, enum http_phase phase);
+/* Notices from now on that the client of a pending request hangs up. */
+int http_conn_watch(struct http_conn *conn);
