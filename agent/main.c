@@ -1,0 +1,318 @@
+/*
+ * quelld: the agent of a compute node. One libevent loop, nanomsg to the head, a supervisor for
+ * each running task, a status socket. It can be killed at any moment: tasks go on, and the next
+ * agent takes them over.
+ */
+#include "agent/agent.h"
+#include "agent/head_link.h"
+#include "agent/recover.h"
+#include "agent/status.h"
+#include "agent/task.h"
+#include "agent/task_table.h"
+#include "agent/user_cache.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/fdio.h"
+#include "base/log.h"
+#include "base/version.h"
+#include "http/http_server.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define TICK_S 5 /* a heartbeat */
+
+/* ---- what happens ---- */
+
+static void on_round(evutil_socket_t fd, short what, void *arg)
+{
+    struct agent *agent = arg;
+
+    (void) fd;
+    (void) what;
+    head_link_flush(agent->link); /* reports first: removal delays nothing */
+    task_table_clean(agent);
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *arg)
+{
+    struct agent *agent = arg;
+    struct task *task;
+
+    (void) fd;
+    (void) what;
+    TAILQ_FOREACH(task, &agent->tasks, entry)
+    if (task_is_alive(task) && task->link_fd < 0 && task_connect(task) < 0)
+        task_succeed(task);
+    head_link_tick(agent->link);
+    task_table_clean(agent);
+}
+
+/* A leader whose supervisor died has become our child: its successor is told how it ended. */
+static void tell_leader_ended(struct task *task, int wait_status)
+{
+    Quell__Pb__Frame frame = QUELL__PB__FRAME__INIT;
+    Quell__Pb__LeaderEnded ended = QUELL__PB__LEADER_ENDED__INIT;
+
+    ended.known = true;
+    ended.wait_status = (uint32_t) wait_status;
+    frame.body_case = QUELL__PB__FRAME__BODY_LEADER_ENDED;
+    frame.leader_ended = &ended;
+    task_send(task, &frame);
+}
+
+static void on_child(struct agent *agent, pid_t pid, int wait_status)
+{
+    struct task *task, *next;
+
+    for (task = TAILQ_FIRST(&agent->tasks); task; task = next) {
+        next = TAILQ_NEXT(task, entry);
+        if (task->supervisor_pid == pid) {
+            task->supervisor_pid = 0;
+            if (task->in_cleanup)
+                event_active(agent->round, 0, 0);
+            else if (task_is_alive(task) && task->link_fd < 0)
+                task_succeed(task);
+            return;
+        }
+        if (task->started && (pid_t) task->started->leader_pid == pid && !task->ending) {
+            tell_leader_ended(task, wait_status);
+            return;
+        }
+    }
+}
+
+static void on_children(evutil_socket_t fd, short what, void *arg)
+{
+    pid_t pid;
+    int status;
+
+    (void) fd;
+    (void) what;
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+        on_child(arg, pid, status);
+    user_lookup_reap();
+}
+
+static void on_stop(evutil_socket_t fd, short what, void *arg)
+{
+    struct agent *agent = arg;
+
+    (void) what;
+    log_info("ends on signal %d; tasks go on", (int) fd);
+    (void) event_base_loopbreak(agent->base);
+}
+
+/* ---- beginning and end ---- */
+
+static int agent_read_host(struct agent *agent, struct err *err)
+{
+    const long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+    const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    char text[32];
+    ssize_t len;
+
+    len = fdio_read_text(AT_FDCWD, "/proc/sys/kernel/random/boot_id", agent->boot_id,
+                         sizeof(agent->boot_id));
+    if (len < 0)
+        return err_errno(err, (int) len, "read /proc/sys/kernel/random/boot_id");
+    agent->boot_id[strcspn(agent->boot_id, "\n")] = '\0';
+    if (fdio_read_text(AT_FDCWD, "/proc/self/oom_score_adj", text, sizeof(text)) > 0)
+        agent->oom_score_adj = (int) strtol(text, NULL, 10);
+    agent->memory_bytes = pages > 0 ? (uint64_t) pages * (uint64_t) page : 0;
+    agent->cores = cores > 0 ? (uint32_t) cores : 0;
+    return 0;
+}
+
+/* Beside this program, or where packages put it. */
+static int agent_find_supervisor(struct agent *agent, struct err *err)
+{
+    char path[4096];
+    ssize_t len = readlink("/proc/self/exe", path, sizeof(path) - 32);
+    char *slash;
+
+    path[len > 0 ? len : 0] = '\0';
+    slash = strrchr(path, '/');
+    if (slash) {
+        (void) strcpy(slash + 1, "quell-supervisor");
+        agent->supervisor_fd = open(path, O_PATH | O_CLOEXEC);
+    }
+    if (agent->supervisor_fd < 0)
+        agent->supervisor_fd = open(QUELL_LIBEXEC_DIR "/quell-supervisor", O_PATH | O_CLOEXEC);
+    if (agent->supervisor_fd < 0)
+        return err_errno(err, -errno, "quell-supervisor is neither %s nor in " QUELL_LIBEXEC_DIR,
+                         path);
+    return 0;
+}
+
+static int agent_open_run_dir(struct agent *agent, struct err *err)
+{
+    const char *path = agent->options.run_dir;
+
+    for (const char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        char part[4096];
+
+        (void) snprintf(part, sizeof(part), "%.*s", (int) (slash - path), path);
+        if (mkdir(part, 0755) < 0 && errno != EEXIST)
+            return err_errno(err, -errno, "make directory %s", part);
+    }
+    if (mkdir(path, 0700) < 0 && errno != EEXIST)
+        return err_errno(err, -errno, "make directory %s", path);
+    agent->run_dirfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (agent->run_dirfd < 0)
+        return err_errno(err, -errno, "open %s", path);
+    if (flock(agent->run_dirfd, LOCK_EX | LOCK_NB) < 0)
+        return err_set(err, -EBUSY, "%s belongs to another quelld that is running", path);
+    return 0;
+}
+
+static int agent_open_cgroups(struct agent *agent, struct err *err)
+{
+    char tag[32], real[PATH_MAX];
+    uint32_t hash = 2166136261u; /* FNV-1a */
+    int r;
+
+    if (!realpath(agent->options.run_dir, real))
+        return err_errno(err, -errno, "resolve %s", agent->options.run_dir);
+    for (const char *c = real; *c; c++)
+        hash = (hash ^ (uint8_t) *c) * 16777619u;
+    (void) snprintf(tag, sizeof(tag), "quell-%08x", hash);
+    const struct cgroup_host_options options = {
+        .mode = agent->options.cgroup_mode, .base = agent->options.cgroup_base, .tag = tag};
+    r = cgroup_host_open(&options, &agent->host, err);
+    if (r < 0)
+        return r;
+    for (enum cgroup_limit limit = 0; limit < CGROUP_LIMIT_COUNT; limit++)
+        if (!cgroup_host_can_limit(agent->host, limit))
+            log_warning("this host can't enforce a limit of %s: tasks that ask for one are refused",
+                        cgroup_limit_name(limit));
+    return 0;
+}
+
+static int agent_open_loop(struct agent *agent, struct err *err)
+{
+    static const int stops[] = {SIGTERM, SIGINT};
+    const struct timeval tick = {.tv_sec = TICK_S};
+
+    agent->base = event_base_new();
+    if (!agent->base)
+        return err_set(err, -ENOMEM, "make the event loop");
+    agent->round = event_new(agent->base, -1, 0, on_round, agent);
+    agent->children = evsignal_new(agent->base, SIGCHLD, on_children, agent);
+    agent->tick = event_new(agent->base, -1, EV_PERSIST, on_tick, agent);
+    agent->users = user_cache_new(agent->base);
+    if (!agent->round || !agent->children || !agent->tick || !agent->users ||
+        event_add(agent->children, NULL) < 0 || event_add(agent->tick, &tick) < 0)
+        return err_set(err, -ENOMEM, "make the event loop");
+    for (size_t i = 0; i < 2; i++) {
+        agent->stops[i] = evsignal_new(agent->base, stops[i], on_stop, agent);
+        if (!agent->stops[i] || event_add(agent->stops[i], NULL) < 0)
+            return err_set(err, -ENOMEM, "make the event loop");
+    }
+    return 0;
+}
+
+static int agent_open(struct agent *agent, struct err *err)
+{
+    int r;
+
+    if (geteuid() != 0)
+        return err_set(err, -EPERM,
+                       "quelld must be run as root: it makes cgroups and becomes the "
+                       "tasks' users");
+    r = agent_read_host(agent, err);
+    r = r < 0 ? r : agent_find_supervisor(agent, err);
+    r = r < 0 ? r : store_open(agent->options.state_dir, &agent->store, err);
+    r = r < 0 ? r : agent_open_run_dir(agent, err);
+    r = r < 0 ? r : agent_open_cgroups(agent, err); /* libcgroup before nanomsg's threads */
+    r = r < 0 ? r : agent_open_loop(agent, err);
+    if (r < 0)
+        return r;
+    /* Children of a supervisor that dies become ours, and their wait status is not lost. */
+    if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
+        return err_errno(err, -errno, "become the subreaper");
+    r = status_open(agent, err);
+    r = r < 0 ? r : head_link_open(agent, &agent->link, err);
+    return r < 0 ? r : recover_tasks(agent, err);
+}
+
+static void agent_close(struct agent *agent)
+{
+    struct event *events[] = {agent->round, agent->children, agent->tick, agent->stops[0],
+                              agent->stops[1]};
+
+    agent->http = http_server_close(agent->http);
+    agent->link = head_link_close(agent->link);
+    if (agent->base)
+        task_table_done(agent);
+    agent->users = user_cache_free(agent->users);
+    agent->host = cgroup_host_close(agent->host); /* with tasks inside, the groups stay */
+    for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
+        if (events[i])
+            event_free(events[i]);
+    if (agent->base)
+        event_base_free(agent->base);
+    libevent_global_shutdown();
+    cleanup_fd(&agent->run_dirfd);
+    cleanup_fd(&agent->supervisor_fd);
+    store_close(&agent->store);
+    options_done(&agent->options);
+}
+
+static int agent_run(struct agent *agent)
+{
+    struct err err = {0};
+
+    if (agent_open(agent, &err) < 0) {
+        log_error("%s", err.text);
+        return 1;
+    }
+    log_info("version %s, node %s, cgroups %s at %s, status socket %s", QUELL_VERSION,
+             agent->options.node, cgroup_mode_name(cgroup_host_mode(agent->host)),
+             cgroup_host_path(agent->host), agent->options.socket);
+    (void) event_base_dispatch(agent->base);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    static struct agent agent = {.run_dirfd = -1,
+                                 .supervisor_fd = -1,
+                                 .store = {.dirfd = -1, .attempts_fd = -1, .lock_fd = -1}};
+    struct err err = {0};
+    int r;
+
+    if (argc == 3 && strcmp(argv[1], USER_LOOKUP_FLAG) == 0)
+        return user_lookup_main(argv[2]);
+    log_open("quelld");
+    (void) signal(SIGPIPE, SIG_IGN);
+    TAILQ_INIT(&agent.tasks);
+    TAILQ_INIT(&agent.cleanup);
+    TAILQ_INIT(&agent.unsent);
+    TAILQ_INIT(&agent.unlisted);
+    r = options_parse(argc, argv, &agent.options, &err);
+    if (r != 0) {
+        if (r != OPTIONS_DONE)
+            (void) fprintf(stderr, "quelld: %s\n", err.text);
+        options_done(&agent.options);
+        return r == OPTIONS_DONE ? 0 : r == OPTIONS_WRONG ? 2 : 1;
+    }
+    for (size_t i = 0; agent.options.insecure && i < agent.options.heads_len; i++)
+        if (strncmp(agent.options.heads[i], "tcp://", 6) == 0)
+            log_warning("--insecure: %s is dialled without a key: whoever answers there commands "
+                        "this node",
+                        agent.options.heads[i]);
+    r = agent_run(&agent);
+    agent_close(&agent);
+    return r;
+}

@@ -1,0 +1,141 @@
+#include "agent/processes.h"
+
+#include "agent/agent.h"
+#include "agent/user_cache.h"
+#include "base/clock.h"
+#include "base/fdio.h"
+#include "ipc/task_json.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PROCESSES_MAX 10000 /* shown at most; the kernel's count stands beside it */
+
+struct process { /* what /proc/PID/stat tells, by its field numbers in proc(5) */
+    char name[64];
+    char state;
+    int ppid;
+    uint64_t cpu_ticks;
+    uint64_t start_ticks;
+    uint64_t rss_pages;
+};
+
+static bool process_read_stat(int dirfd, struct process *ret)
+{
+    char text[1024];
+    char *open, *close;
+    unsigned long utime, stime;
+    unsigned long long start;
+    long rss;
+
+    if (fdio_read_text(dirfd, "stat", text, sizeof(text)) <= 0)
+        return false;
+    open = strchr(text, '(');
+    close = strrchr(text, ')');
+    if (!open || !close)
+        return false;
+    (void) snprintf(ret->name, sizeof(ret->name), "%.*s", (int) (close - open - 1), open + 1);
+    if (sscanf(close + 1,
+               " %c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu %*d %*d %*d %*d %*d %*d %llu "
+               "%*u %ld",
+               &ret->state, &ret->ppid, &utime, &stime, &start, &rss) != 6)
+        return false;
+    ret->cpu_ticks = (uint64_t) utime + stime;
+    ret->start_ticks = start;
+    ret->rss_pages = rss > 0 ? (uint64_t) rss : 0;
+    return true;
+}
+
+/* The command line with blanks between its arguments; a process without one shows as [name]. */
+static json_t *process_command(int dirfd, const struct process *process)
+{
+    char text[4096];
+    char name[80];
+    int fd = openat(dirfd, "cmdline", O_RDONLY | O_CLOEXEC);
+    ssize_t len = fd < 0 ? 0 : fdio_read(fd, text, sizeof(text));
+
+    if (fd >= 0)
+        (void) close(fd);
+    while (len > 0 && text[len - 1] == '\0')
+        len--;
+    if (len <= 0) {
+        (void) snprintf(name, sizeof(name), "[%s]", process->name);
+        return task_json_text(name, strlen(name));
+    }
+    for (ssize_t i = 0; i < len; i++)
+        if (text[i] == '\0')
+            text[i] = ' ';
+    return task_json_text(text, (size_t) len);
+}
+
+/* A process's start as wall time: ticks since boot, and when boot was. */
+static uint64_t process_start_us(uint64_t ticks)
+{
+    struct timespec boot;
+    uint64_t up_us;
+
+    (void) clock_gettime(CLOCK_BOOTTIME, &boot);
+    up_us = (uint64_t) boot.tv_sec * 1000000 + (uint64_t) boot.tv_nsec / 1000;
+    return clock_wall_us() - up_us + ticks * 1000000 / (uint64_t) sysconf(_SC_CLK_TCK);
+}
+
+static json_t *process_json(const struct task *task, pid_t pid)
+{
+    struct process process;
+    struct stat st;
+    json_t *object;
+    char path[32];
+    int fd;
+
+    (void) snprintf(path, sizeof(path), "/proc/%d", (int) pid);
+    fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return NULL;
+    if (fstat(fd, &st) < 0 || !process_read_stat(fd, &process)) {
+        (void) close(fd);
+        return NULL; /* it is gone since the list was read */
+    }
+    object = json_pack(
+        "{s:i, s:i, s:I, s:s%, s:o, s:I, s:I, s:o, s:o}", "pid", (int) pid, "ppid", process.ppid,
+        "uid", (json_int_t) st.st_uid, "state", &process.state, (size_t) 1, "user",
+        task_json_name_or_null(user_cache_name(task->agent->users, st.st_uid)), "cpu_us",
+        (json_int_t) (process.cpu_ticks * 1000000 / (uint64_t) sysconf(_SC_CLK_TCK)),
+        "memory_bytes", (json_int_t) (process.rss_pages * (uint64_t) sysconf(_SC_PAGESIZE)),
+        "start_time", task_json_time(process_start_us(process.start_ticks)), "command",
+        process_command(fd, &process));
+    (void) close(fd);
+    return object;
+}
+
+struct listing {
+    const struct task *task;
+    json_t *array;
+};
+
+static bool processes_add(void *arg, pid_t pid)
+{
+    struct listing *listing = arg;
+    json_t *object = process_json(listing->task, pid);
+
+    if (object)
+        (void) json_array_append_new(listing->array, object);
+    return json_array_size(listing->array) < PROCESSES_MAX;
+}
+
+json_t *processes_json(struct task *task)
+{
+    CLEANUP(task_cgroup_freep) struct task_cgroup *group = NULL;
+    struct listing listing = {.task = task, .array = json_array()};
+    struct task_cgroup_dirs dirs;
+
+    if (!task->has_group || cgroup_host_adopt(task->agent->host, task->group, &dirs, NULL) < 0 ||
+        task_cgroup_open(&dirs, &group, NULL) < 0)
+        return listing.array;
+    (void) task_cgroup_each_process(group, processes_add, &listing, NULL);
+    return listing.array;
+}

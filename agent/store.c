@@ -1,0 +1,207 @@
+#include "agent/store.h"
+
+#include "base/cleanup.h"
+#include "base/fdio.h"
+#include "base/hex.h"
+#include "ipc/record.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)
+
+static int store_make_path(const char *path, struct err *err)
+{
+    char part[4096];
+
+    if ((size_t) snprintf(part, sizeof(part), "%s", path) >= sizeof(part))
+        return err_set(err, -ENAMETOOLONG, "%s: the name is too long", path);
+    for (char *slash = strchr(part + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        if (mkdir(part, 0755) < 0 && errno != EEXIST)
+            return err_errno(err, -errno, "make directory %s", part);
+        *slash = '/';
+    }
+    if (mkdir(part, 0700) < 0 && errno != EEXIST)
+        return err_errno(err, -errno, "make directory %s", part);
+    return 0;
+}
+
+static int store_read_instance(struct store *store, struct err *err)
+{
+    uint8_t random[TASK_UID_SIZE];
+    CLEANUP_FD int fd = -1;
+    const ssize_t len =
+        fdio_read_text(store->dirfd, "instance", store->instance, sizeof(store->instance));
+
+    if (len == 2 * (ssize_t) TASK_UID_SIZE && hex_decode(store->instance, random, sizeof(random)))
+        return 0;
+    if (len >= 0 || len == -EFBIG)
+        return err_set(err, -EBADMSG, "instance: not 32 hexadecimal digits");
+    fdio_random(random, sizeof(random));
+    (void) hex_encode(random, sizeof(random), store->instance);
+    fd = openat(store->dirfd, "instance.new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return err_errno(err, -errno, "make instance");
+    if (fdio_write(fd, store->instance, 2 * TASK_UID_SIZE) < 0 ||
+        renameat(store->dirfd, "instance.new", store->dirfd, "instance") < 0)
+        return err_errno(err, -errno, "write instance");
+    return 0;
+}
+
+int store_open(const char *path, struct store *ret, struct err *err)
+{
+    int r;
+
+    *ret = (struct store){.dirfd = -1, .attempts_fd = -1, .lock_fd = -1};
+    r = store_make_path(path, err);
+    if (r < 0)
+        return r;
+    ret->dirfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (ret->dirfd < 0)
+        return err_errno(err, -errno, "open %s", path);
+    ret->lock_fd = openat(ret->dirfd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (ret->lock_fd < 0)
+        return err_errno(err, -errno, "open %s/lock", path);
+    if (flock(ret->lock_fd, LOCK_EX | LOCK_NB) < 0)
+        return err_set(err, -EBUSY, "%s belongs to another quelld that is running", path);
+    if (mkdirat(ret->dirfd, "attempts", 0700) < 0 && errno != EEXIST)
+        return err_errno(err, -errno, "make %s/attempts", path);
+    ret->attempts_fd = openat(ret->dirfd, "attempts", DIR_FLAGS);
+    if (ret->attempts_fd < 0)
+        return err_errno(err, -errno, "open %s/attempts", path);
+    return store_read_instance(ret, err);
+}
+
+void store_close(struct store *store)
+{
+    cleanup_fd(&store->attempts_fd);
+    cleanup_fd(&store->lock_fd);
+    cleanup_fd(&store->dirfd);
+    *store = (struct store){.dirfd = -1, .attempts_fd = -1, .lock_fd = -1};
+}
+
+int store_open_attempt(const struct store *store, const char *uid_text, bool make, struct err *err)
+{
+    int fd;
+
+    if (make && mkdirat(store->attempts_fd, uid_text, 0700) < 0 && errno != EEXIST)
+        return err_errno(err, -errno, "make the attempt's directory %s", uid_text);
+    fd = openat(store->attempts_fd, uid_text, DIR_FLAGS);
+    return fd < 0 ? err_errno(err, -errno, "open the attempt's directory %s", uid_text) : fd;
+}
+
+static int store_place(int attempt_fd, const char *temporary, const char *file, bool first)
+{
+    int r;
+
+    if (!first)
+        return renameat(attempt_fd, temporary, attempt_fd, file) < 0 ? -errno : 0;
+    r = linkat(attempt_fd, temporary, attempt_fd, file, 0) < 0 && errno != EEXIST ? -errno : 0;
+    (void) unlinkat(attempt_fd, temporary, 0);
+    return r;
+}
+
+int store_write(int attempt_fd, const char *file, const Quell__Pb__Record *record, bool first,
+                struct err *err)
+{
+    const size_t size = RECORD_HEADER + quell__pb__record__get_packed_size(record);
+    CLEANUP_FREE uint8_t *bytes = malloc(size);
+    CLEANUP_FD int fd = -1;
+    char temporary[64];
+    long len;
+    int r;
+
+    if (!bytes)
+        return err_set(err, -ENOMEM, "no memory for the record");
+    len = record_encode(record, bytes, size);
+    if (len < 0)
+        return err_errno(err, (int) len, "encode %s", file);
+    (void) snprintf(temporary, sizeof(temporary), "%s.tmp", file);
+    fd = openat(attempt_fd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return err_errno(err, -errno, "make %s", temporary);
+    r = fdio_write(fd, bytes, (size_t) len);
+    if (r == 0)
+        r = store_place(attempt_fd, temporary, file, first);
+    if (r == 0)
+        return 0;
+    (void) unlinkat(attempt_fd, temporary, 0);
+    return err_errno(err, r, "write %s", file);
+}
+
+int store_read(int attempt_fd, const char *file, Quell__Pb__Record **ret, struct err *err)
+{
+    CLEANUP_FREE uint8_t *bytes = malloc(RECORD_MAX + 1);
+    CLEANUP_FD int fd = openat(attempt_fd, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    ssize_t len;
+
+    if (fd < 0)
+        return err_errno(err, -errno, "open %s", file);
+    if (!bytes)
+        return err_set(err, -ENOMEM, "no memory for the record");
+    len = fdio_read(fd, bytes, RECORD_MAX + 1);
+    if (len < 0)
+        return err_errno(err, (int) len, "read %s", file);
+    return record_decode(bytes, (size_t) len, NULL, ret, err);
+}
+
+bool store_has(int attempt_fd, const char *file)
+{
+    return faccessat(attempt_fd, file, F_OK, 0) == 0;
+}
+
+static DIR *store_list(int dirfd)
+{
+    const int fd = openat(dirfd, ".", DIR_FLAGS);
+    DIR *dir;
+
+    if (fd < 0)
+        return NULL;
+    dir = fdopendir(fd);
+    if (!dir)
+        (void) close(fd);
+    return dir;
+}
+
+int store_forget(const struct store *store, const char *uid_text, struct err *err)
+{
+    CLEANUP_FD int fd = openat(store->attempts_fd, uid_text, DIR_FLAGS);
+    DIR *dir;
+
+    if (fd < 0)
+        return errno == ENOENT ? 0 : err_errno(err, -errno, "open %s", uid_text);
+    dir = store_list(fd);
+    if (!dir)
+        return err_errno(err, -errno, "list %s", uid_text);
+    /* The ending goes last: without it the attempt would look as if it had never ended. */
+    for (struct dirent *entry = readdir(dir); entry; entry = readdir(dir))
+        if (entry->d_name[0] != '.' && strcmp(entry->d_name, "ending") != 0)
+            (void) unlinkat(fd, entry->d_name, 0);
+    (void) closedir(dir);
+    (void) unlinkat(fd, "ending", 0);
+    if (unlinkat(store->attempts_fd, uid_text, AT_REMOVEDIR) < 0 && errno != ENOENT)
+        return err_errno(err, -errno, "remove %s", uid_text);
+    return 0;
+}
+
+int store_each(const struct store *store, void (*each)(void *arg, const char *uid_text), void *arg,
+               struct err *err)
+{
+    DIR *dir = store_list(store->attempts_fd);
+    uint8_t uid[TASK_UID_SIZE];
+
+    if (!dir)
+        return err_errno(err, -errno, "list the attempts");
+    for (struct dirent *entry = readdir(dir); entry; entry = readdir(dir))
+        if (hex_decode(entry->d_name, uid, sizeof(uid)))
+            each(arg, entry->d_name);
+    (void) closedir(dir);
+    return 0;
+}

@@ -1,0 +1,125 @@
+#include "agent/task_table.h"
+#include "agent/user_cache.h"
+
+#include "agent/agent.h"
+#include "agent/head_link.h"
+#include "agent/task.h"
+#include "base/hex.h"
+#include "base/log.h"
+
+#include <event2/event.h>
+#include <inttypes.h>
+#include <search.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int task_compare(const void *a, const void *b)
+{
+    return memcmp(((const struct task *) a)->uid, ((const struct task *) b)->uid, TASK_UID_SIZE);
+}
+
+struct task *task_table_find(const struct agent *agent, const uint8_t *uid)
+{
+    struct task key;
+    struct task *const *found;
+
+    (void) memcpy(key.uid, uid, TASK_UID_SIZE);
+    found = tfind(&key, &agent->by_uid, task_compare);
+    return found ? *found : NULL;
+}
+
+struct task *task_table_add(struct agent *agent, const uint8_t *uid, uint32_t job_id,
+                            uint32_t task_id, uint32_t attempt)
+{
+    struct task *task = calloc(1, sizeof(*task));
+
+    if (!task)
+        return NULL;
+    task->agent = agent;
+    task->link_fd = -1;
+    (void) memcpy(task->uid, uid, TASK_UID_SIZE);
+    (void) hex_encode(uid, TASK_UID_SIZE, task->uid_text);
+    (void) snprintf(task->label, sizeof(task->label), "%" PRIu32 ".%" PRIu32 ".%" PRIu32, job_id,
+                    task_id, attempt);
+    (void) snprintf(task->group, sizeof(task->group), "%s-%s", task->label, task->uid_text);
+    if (!tsearch(task, &agent->by_uid, task_compare)) {
+        free(task);
+        return NULL;
+    }
+    TAILQ_INSERT_TAIL(&agent->tasks, task, entry);
+    return task;
+}
+
+static void task_free(struct task *task)
+{
+    (void) tdelete(task, &task->agent->by_uid, task_compare);
+    TAILQ_REMOVE(&task->agent->tasks, task, entry);
+    if (task->in_cleanup)
+        TAILQ_REMOVE(&task->agent->cleanup, task, cleanup);
+    head_link_forget(task);
+    task_close_link(task);
+    (void) user_cache_withdraw(task->user_wait);
+    if (task->command)
+        quell__pb__command__free_unpacked(task->command, NULL);
+    if (task->started)
+        quell__pb__started__free_unpacked(task->started, NULL);
+    if (task->ending)
+        quell__pb__ending__free_unpacked(task->ending, NULL);
+    free(task);
+}
+
+void task_table_retire(struct task *task)
+{
+    if (!task->in_cleanup)
+        TAILQ_INSERT_TAIL(&task->agent->cleanup, task, cleanup);
+    task->in_cleanup = true;
+    event_active(task->agent->round, 0, 0);
+}
+
+/* True when nothing of it is left to be removed now. */
+static bool task_clean(struct task *task)
+{
+    struct agent *agent = task->agent;
+    struct err err = {0};
+    int r;
+
+    if (task->has_group) {
+        r = cgroup_host_remove(agent->host, task->group, &err);
+        if (r == TASK_CGROUP_BUSY)
+            return false;
+        if (r < 0)
+            log_warning("task %s: its group stays: %s", task->label, err.text);
+        task->has_group = false;
+        (void) unlinkat(agent->run_dirfd, task->uid_text, 0);
+    }
+    if (task->state.phase != ATTEMPT_GONE || task->supervisor_pid)
+        return task->state.phase != ATTEMPT_GONE;
+    if (store_forget(&agent->store, task->uid_text, &err) < 0) {
+        log_warning("task %s: its records stay: %s", task->label, err.text);
+        return false;
+    }
+    return true;
+}
+
+void task_table_clean(struct agent *agent)
+{
+    struct task *next;
+
+    for (struct task *task = TAILQ_FIRST(&agent->cleanup); task; task = next) {
+        next = TAILQ_NEXT(task, cleanup);
+        if (!task_clean(task))
+            continue;
+        TAILQ_REMOVE(&agent->cleanup, task, cleanup);
+        task->in_cleanup = false;
+        if (task->state.phase == ATTEMPT_GONE)
+            task_free(task);
+    }
+}
+
+void task_table_done(struct agent *agent)
+{
+    for (struct task *task; (task = TAILQ_FIRST(&agent->tasks));)
+        task_free(task);
+}
