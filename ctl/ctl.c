@@ -1,0 +1,261 @@
+#include "ctl/ctl.h"
+
+#include "base/cleanup.h"
+#include "base/version.h"
+#include "ctl/client.h"
+#include "ctl/task_view.h"
+#include "ctl/text.h"
+#include "ctl/verbs.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ANSWER_TIMEOUT_MS 30000u
+#define PAGE              500
+#define JSON_FORM         JSON_REAL_PRECISION(10) /* 0.1 stays 0.1 */
+
+/* One line on stderr. What a server says in it can't forge a second. */
+static void complain(const char *subject, const char *code, const char *text)
+{
+    (void) fputs("quellctl: ", stderr);
+    if (subject)
+        (void) fprintf(stderr, "%s: ", subject);
+    if (code) {
+        (void) fputs("error ", stderr);
+        text_write_string(stderr, code);
+        (void) fputs(": ", stderr);
+    }
+    text_write_string(stderr, text);
+    (void) fputc('\n', stderr);
+}
+
+void ctl_refuse(struct ctl *ctl, const char *subject, const char *code, const char *text)
+{
+    ctl->refused = true;
+    complain(subject, code, text);
+}
+
+void ctl_no_answer(struct ctl *ctl, const char *text)
+{
+    ctl->unanswered = true;
+    complain(NULL, NULL, text);
+}
+
+void ctl_out_of_memory(struct ctl *ctl)
+{
+    ctl->refused = true;
+    complain(NULL, NULL, "out of memory");
+}
+
+/* An answer other than 2xx. */
+static void take_refusal(struct ctl *ctl, const char *subject, long status, const json_t *json)
+{
+    const json_t *error = json_object_get(json, "error");
+    const char *code = text_get_string(error, "code");
+    const char *text = text_get_string(error, "text");
+    char line[160];
+
+    if (code && text) {
+        ctl_refuse(ctl, subject, code, text);
+    } else if (status == 413) {
+        ctl_refuse(ctl, subject, "0x80070057", "The request is larger than the server takes.");
+    } else {
+        (void) snprintf(line, sizeof(line),
+                        "the socket answered with HTTP status %ld and no word of why: is it a "
+                        "socket of Quell?",
+                        status);
+        ctl_no_answer(ctl, line);
+    }
+}
+
+/* With @may_be_absent "not found" is no refusal: NULL, and nothing is printed. */
+static json_t *ask(struct ctl *ctl, const char *subject, const char *path_and_query,
+                   const char *body, uint64_t timeout_ms, bool may_be_absent)
+{
+    struct client_answer answer;
+    struct err err = {0};
+    json_t *json;
+
+    if (client_request(ctl->client, path_and_query, body, timeout_ms, &answer, &err) < 0) {
+        ctl_no_answer(ctl, err.text);
+        return NULL;
+    }
+    json = json_loadb(answer.body ? answer.body : "", answer.body_len, JSON_ALLOW_NUL, NULL);
+    free(answer.body);
+    if (answer.status / 100 != 2) {
+        if (!may_be_absent || answer.status != 404)
+            take_refusal(ctl, subject, answer.status, json);
+    } else if (!json_is_object(json)) {
+        ctl_no_answer(ctl, "the socket's answer is not JSON: is it a socket of Quell?");
+    } else {
+        return json;
+    }
+    json_decref(json);
+    return NULL;
+}
+
+json_t *ctl_ask(struct ctl *ctl, const char *subject, const char *path_and_query, json_t *body)
+{
+    CLEANUP_FREE char *text = NULL;
+
+    if (body) {
+        text = json_dumps(body, JSON_COMPACT | JSON_FORM);
+        json_decref(body);
+        if (!text) {
+            ctl_out_of_memory(ctl);
+            return NULL;
+        }
+    }
+    return ask(ctl, subject, path_and_query, text, ANSWER_TIMEOUT_MS, false);
+}
+
+json_t *ctl_ask_waiting(struct ctl *ctl, const char *subject, const char *path_and_query,
+                        uint64_t wait_ms)
+{
+    return ask(ctl, subject, path_and_query, NULL, ANSWER_TIMEOUT_MS + wait_ms, false);
+}
+
+json_t *ctl_ask_if_there(struct ctl *ctl, const char *subject, const char *path_and_query)
+{
+    return ask(ctl, subject, path_and_query, NULL, ANSWER_TIMEOUT_MS, true);
+}
+
+json_t *ctl_ask_pages(struct ctl *ctl, const char *path, const char *query)
+{
+    json_t *items = json_array();
+    char after[64] = "";
+
+    for (;;) {
+        CLEANUP_FREE char *address = NULL;
+        json_t *page = NULL;
+        const char *next;
+        bool stuck;
+
+        if (items && asprintf(&address, "%s?%slimit=%d%s%s", path, query, PAGE,
+                              *after ? "&after=" : "", after) >= 0)
+            page = ctl_ask(ctl, NULL, address, NULL);
+        else
+            ctl_out_of_memory(ctl);
+        if (!page)
+            break;
+        (void) json_array_extend(items, json_object_get(page, "tasks"));
+        next = text_get_string(page, "next");
+        stuck = next && (strcmp(next, after) == 0 || strlen(next) >= sizeof(after));
+        (void) snprintf(after, sizeof(after), "%s", next && !stuck ? next : "");
+        json_decref(page);
+        if (stuck) {
+            ctl_no_answer(ctl, "the socket's list of tasks has no end: is it a socket of Quell?");
+            break;
+        }
+        if (!*after)
+            return items;
+    }
+    json_decref(items);
+    return NULL;
+}
+
+void ctl_print_json(struct ctl *ctl, const json_t *json)
+{
+    (void) json_dumpf(json, ctl->out, JSON_INDENT(2) | JSON_FORM);
+    (void) fputc('\n', ctl->out);
+}
+
+void ctl_print_json_line(struct ctl *ctl, const json_t *json)
+{
+    (void) json_dumpf(json, ctl->out, JSON_FORM);
+    (void) fputc('\n', ctl->out);
+}
+
+void ctl_print_task_line(struct ctl *ctl, const json_t *task)
+{
+    if (ctl->args->given & ARGS_JSON)
+        ctl_print_json_line(ctl, task);
+    else
+        task_view_print_line(ctl->out, task);
+    (void) fflush(ctl->out);
+}
+
+const char *ctl_id_text(uint32_t job_id, uint32_t task_id, char ret[CTL_ID_SIZE])
+{
+    (void) snprintf(ret, CTL_ID_SIZE, "%u.%u", job_id, task_id);
+    return ret;
+}
+
+enum ctl_exit ctl_exit_status(const struct ctl *ctl)
+{
+    /* Without an answer it is open what became of the rest: that is the worse news. */
+    if (ctl->unanswered)
+        return CTL_NO_ANSWER;
+    if (ctl->refused)
+        return CTL_REFUSED;
+    if (ctl->failed)
+        return CTL_FAILED;
+    return ctl->cancelled ? CTL_CANCELLED : CTL_DONE;
+}
+
+/* The flag, else the environment, else the default. */
+static const char *choose_socket(const char *flag, const char *variable, const char *otherwise)
+{
+    const char *value = getenv(variable);
+
+    if (flag)
+        return flag;
+    return value && *value ? value : otherwise;
+}
+
+static int open_client(const struct args *args, struct client **ret, struct err *err)
+{
+    if (args->verb->target == VERB_AGENT)
+        return client_open(choose_socket(args->agent, "QUELL_AGENT", "/run/quell/quelld.sock"),
+                           "quelld", "--agent PATH or $QUELL_AGENT", ret, err);
+    return client_open(choose_socket(args->head, "QUELL_HEAD", "/run/quell/head.sock"),
+                       "quell-head", "--head PATH or $QUELL_HEAD", ret, err);
+}
+
+static int run(const struct args *args)
+{
+    CLEANUP(client_closep) struct client *client = NULL;
+    struct ctl ctl = {.args = args, .out = stdout};
+    struct err err = {0};
+
+    if (open_client(args, &client, &err) < 0) {
+        ctl_no_answer(&ctl, err.text);
+        return ctl_exit_status(&ctl);
+    }
+    ctl.client = client;
+    args->verb->run(&ctl, args);
+    return ctl_exit_status(&ctl);
+}
+
+static int usage_error(const struct args *args, const char *text)
+{
+    complain(NULL, NULL, text);
+    (void) fprintf(stderr, "Try: quellctl %s%s--help\n", args->verb ? args->verb->name : "",
+                   args->verb ? " " : "");
+    return CTL_USAGE;
+}
+
+int ctl_main(int argc, char **argv)
+{
+    struct err err = {0};
+    struct args args;
+    int status = CTL_DONE;
+
+    if (args_parse(argc, argv, &args, &err) < 0)
+        status = usage_error(&args, err.text);
+    else if (args.what == ARGS_HELP)
+        verb_print_help(stdout, args.verb);
+    else if (args.what == ARGS_VERSION)
+        (void) printf("quellctl %s\n", QUELL_VERSION);
+    else
+        status = run(&args);
+    args_done(&args);
+
+    /* A full disk must not look like an empty list. */
+    if ((fflush(stdout) != 0 || ferror(stdout)) && status == CTL_DONE) {
+        (void) fprintf(stderr, "quellctl: standard output: %s\n", strerror(errno));
+        status = CTL_REFUSED;
+    }
+    return status;
+}
