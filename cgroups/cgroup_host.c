@@ -141,6 +141,25 @@ static int make_supervisors(struct cgroup_host *host, struct err *err)
     return 0;
 }
 
+/* In a threaded domain's sub-groups no process can be: said here, not at the first task. */
+static int check_type(const struct cgroup_host *host, struct err *err)
+{
+    char type[64];
+    ssize_t len = cgfs_read(host->supervisors_fd, "cgroup.type", type, sizeof(type));
+
+    if (len < 0)
+        return err_errno(err, (int) len, "read %s/" HOST_SUPERVISORS_GROUP "/cgroup.type",
+                         host->path);
+    type[strcspn(type, "\n")] = '\0';
+    if (strcmp(type, "domain") != 0)
+        return err_set(
+            err, -EOPNOTSUPP,
+            "looked for groups that processes can be in and found that %s/" HOST_SUPERVISORS_GROUP
+            " is \"%s\"",
+            host->path, type);
+    return 0;
+}
+
 /* Whether a child that is born in another group lives: the kernel kills it at birth when this
    process's own group was once killed. */
 static bool probe_clone_into(int group_fd)
@@ -195,6 +214,8 @@ static int host_init(struct cgroup_host *host, const struct cgroup_host_options 
         r = make_supervisors(host, err);
     if (r == 0)
         r = host->backend->prepare(host, err);
+    if (r == 0)
+        r = check_type(host, err);
     return r < 0 ? r : probe(host, err);
 }
 

@@ -162,6 +162,20 @@ static int remove_subgroups(struct cgroup_host *host, int tag_fd, const char *na
     return r == -ELOOP ? 0 : r;
 }
 
+/* 0, TASK_CGROUP_BUSY or what failed. Nothing that a living task made may be taken from it. */
+static int check_unpopulated(const struct cgroup_host *host, const char *name, struct err *err)
+{
+    char path[HOST_NAME_MAX_LEN + 32];
+    char text[256];
+    ssize_t len;
+
+    (void) snprintf(path, sizeof(path), "%s/cgroup.events", name);
+    len = cgfs_read(host->at[CGROUP_SLOT_UNIFIED].tag_fd, path, text, sizeof(text));
+    if (len < 0 && len != -ENOENT && len != -ENODEV)
+        return err_errno(err, (int) len, "read %s/%s", host->path, path);
+    return len > 0 && strstr(text, "populated 1") ? TASK_CGROUP_BUSY : 0;
+}
+
 static int remove_from(struct cgroup_host *host, enum cgroup_slot slot, const char *name,
                        struct err *err)
 {
@@ -169,7 +183,9 @@ static int remove_from(struct cgroup_host *host, enum cgroup_slot slot, const ch
     int r = cgfs_rmdir(tag_fd, name);
 
     if (r == -EBUSY) {
-        r = remove_subgroups(host, tag_fd, name, err);
+        r = check_unpopulated(host, name, err);
+        if (r == 0)
+            r = remove_subgroups(host, tag_fd, name, err);
         if (r != 0)
             return r;
         r = cgfs_rmdir(tag_fd, name);
@@ -177,7 +193,8 @@ static int remove_from(struct cgroup_host *host, enum cgroup_slot slot, const ch
     if (r == -EBUSY)
         return TASK_CGROUP_BUSY;
     if (r < 0 && r != -ENOENT)
-        return err_errno(err, r, "remove group %s/%s", host->at[slot].place.mount, name);
+        return err_errno(err, r, "remove group %s from the hierarchy at %s", name,
+                         host->at[slot].place.mount);
     return 0;
 }
 

@@ -2,9 +2,11 @@
  * host_v2.c - limits by the controllers of the unified hierarchy.
  *
  * A controller reaches a task's group when it is switched on in the base and in the agent's own
- * directory. The kernel refuses that for a group with processes directly in it (the root of the
- * tree excepted): where the base is this process's own group and nobody else is in it, the process
- * moves to a leaf below. No group outside the base is ever changed.
+ * directory. That is not for a group with processes directly in it (the root of the tree excepted):
+ * the kernel refuses memory and io there, and takes cpu and pids by making the group a threaded
+ * domain, in whose sub-groups no process can be. So where the base is this process's own group and
+ * nobody else is in it, the process moves to a leaf below; where others are, nothing is switched
+ * on. No group outside the base is ever changed.
  */
 #include "cgroups/cgfs.h"
 #include "cgroups/group_walk.h"
@@ -68,6 +70,18 @@ static unsigned int switch_controllers(int fd, char sign, unsigned int bits)
     return done;
 }
 
+static bool is_root(int fd)
+{
+    return !cgfs_exists(fd, "cgroup.type");
+}
+
+static bool has_processes(int fd)
+{
+    char text[64];
+
+    return cgfs_read(fd, "cgroup.procs", text, sizeof(text)) != 0;
+}
+
 static bool is_alone_in(int fd)
 {
     char text[64]; /* more processes than fit here are not one */
@@ -83,7 +97,7 @@ static void move_to_leaf(struct cgroup_host *host)
     const struct host_hierarchy *at = &host->at[CGROUP_SLOT_UNIFIED];
     int r;
 
-    if (!cgfs_exists(at->base_fd, "cgroup.type") || !is_alone_in(at->base_fd))
+    if (is_root(at->base_fd) || !is_alone_in(at->base_fd))
         return;
     r = cgfs_mkdir(at->tag_fd, HOST_AGENT_GROUP);
     if (r < 0 && r != -EEXIST)
@@ -105,7 +119,8 @@ static int v2_prepare(struct cgroup_host *host, struct err *err)
               ~read_controllers(at->base_fd, SUBTREE_CONTROL);
     if (missing) {
         move_to_leaf(host);
-        host->switched_on = switch_controllers(at->base_fd, '+', missing);
+        if (is_root(at->base_fd) || !has_processes(at->base_fd))
+            host->switched_on = switch_controllers(at->base_fd, '+', missing);
     }
     (void) switch_controllers(at->tag_fd, '+', read_controllers(at->tag_fd, "cgroup.controllers"));
     usable = read_controllers(at->tag_fd, SUBTREE_CONTROL);
