@@ -45,8 +45,10 @@ struct task {
     pid_t supervisor_pid; /* 0: not our child */
     int link_fd;          /* -1: no connection with its supervisor */
     struct event *link_event;
-    bool has_group;             /* there may be a group to be removed */
-    unsigned successors_failed; /* in a row, without a word from them */
+    bool leader_reaped; /* by the agent, its parent after the supervisor's death */
+    int leader_wait_status;
+    bool has_group; /* there may be a group to be removed */
+
     struct user_wait *user_wait;
 
     TAILQ_ENTRY(task) unsent; /* in agent->unsent while in_unsent: a report to be sent */

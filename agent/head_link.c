@@ -13,7 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HEARTBEAT_US 5000000u /* until the head has said its own; it says something twice in each  \
+#define HEARTBEAT_US                                                                               \
+    5000000u                  /* until the head has said its own; it says something twice in each  \
                                */
 #define RETRY_MIN_US   20000u /* before an attempt to reach the head is repeated: doubled up to */
 #define RETRY_MAX_US   1000000u

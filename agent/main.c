@@ -58,19 +58,6 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     task_table_clean(agent);
 }
 
-/* A leader whose supervisor died has become our child: its successor is told how it ended. */
-static void tell_leader_ended(struct task *task, int wait_status)
-{
-    Quell__Pb__Frame frame = QUELL__PB__FRAME__INIT;
-    Quell__Pb__LeaderEnded ended = QUELL__PB__LEADER_ENDED__INIT;
-
-    ended.known = true;
-    ended.wait_status = (uint32_t) wait_status;
-    frame.body_case = QUELL__PB__FRAME__BODY_LEADER_ENDED;
-    frame.leader_ended = &ended;
-    task_send(task, &frame);
-}
-
 static void on_child(struct agent *agent, pid_t pid, int wait_status)
 {
     struct task *task, *next;
@@ -86,7 +73,9 @@ static void on_child(struct agent *agent, pid_t pid, int wait_status)
             return;
         }
         if (task->started && (pid_t) task->started->leader_pid == pid && !task->ending) {
-            tell_leader_ended(task, wait_status);
+            task->leader_reaped = true;
+            task->leader_wait_status = wait_status;
+            task_send_leader_ended(task);
             return;
         }
     }

@@ -58,3 +58,5 @@ void task_close_link(struct task *task);
 int task_connect(struct task *task);
 void task_send(struct task *task, Quell__Pb__Frame *frame);
 void task_send_cancel(struct task *task);
+/* The leader had become the agent's child, and the agent has reaped it: its successor must know. */
+void task_send_leader_ended(struct task *task);

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* The descriptors of a supervisor, from 3 on, in this order (docs/wire.md). */
@@ -231,6 +232,32 @@ bool task_group_is_populated(struct task *task)
     return task_cgroup_is_empty(group, NULL) != TASK_CGROUP_EMPTY;
 }
 
+/* What the supervisor's child wrote says more than what the supervisor said. */
+static void task_read_started(struct task *task)
+{
+    CLEANUP_FD int fd = store_open_attempt(&task->agent->store, task->uid_text, false, NULL);
+    Quell__Pb__Record *record = NULL;
+
+    if (fd < 0 || store_read(fd, "started", &record, NULL) < 0)
+        return;
+    if (record->kind_case == QUELL__PB__RECORD__KIND_STARTED) {
+        if (task->started)
+            quell__pb__started__free_unpacked(task->started, NULL);
+        task->started = record->started;
+        record->started = NULL;
+        record->kind_case = QUELL__PB__RECORD__KIND__NOT_SET;
+    }
+    quell__pb__record__free_unpacked(record, NULL);
+}
+
+static bool task_is_leaders_parent(const struct task *task)
+{
+    siginfo_t info;
+
+    return task->started &&
+           waitid(P_PID, (id_t) task->started->leader_pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
 static int task_start_successor(struct task *task, struct err *err)
 {
     Quell__Pb__Launch launch = QUELL__PB__LAUNCH__INIT;
@@ -246,7 +273,9 @@ static int task_start_successor(struct task *task, struct err *err)
     if (r < 0)
         return r;
     task_fill_launch(task, &hands.dirs, &launch);
+    task_read_started(task);
     launch.successor = true;
+    launch.agent_is_parent = task->leader_reaped || task_is_leaders_parent(task);
     launch.started = task->started;
     return task_spawn(task, &hands, &launch, err);
 }
@@ -261,6 +290,8 @@ void task_succeed(struct task *task)
     r = task_start_successor(task, &err);
     if (r == 0) {
         log_info("task %s: a new supervisor has taken over", task->label);
+        if (task->leader_reaped)
+            task_send_leader_ended(task);
         if (task->state.cancelled)
             task_send_cancel(task);
         return;

@@ -37,6 +37,17 @@ void task_send_cancel(struct task *task)
     task_send(task, &frame);
 }
 
+void task_send_leader_ended(struct task *task)
+{
+    Quell__Pb__Frame frame = QUELL__PB__FRAME__INIT;
+    Quell__Pb__LeaderEnded ended = QUELL__PB__LEADER_ENDED__INIT;
+
+    frame.body_case = QUELL__PB__FRAME__BODY_LEADER_ENDED;
+    frame.leader_ended = &ended;
+    ended.wait_status = (uint32_t) task->leader_wait_status;
+    task_send(task, &frame);
+}
+
 static void task_release(struct task *task)
 {
     Quell__Pb__Frame frame = QUELL__PB__FRAME__INIT;
@@ -50,7 +61,6 @@ static void task_release(struct task *task)
 static void on_state(struct task *task, Quell__Pb__State *state)
 {
     task->phase = state->phase;
-    task->successors_failed = 0;
     if (state->phase == QUELL__PB__PHASE__PHASE_ENDED)
         task->ending_unrecorded = !state->recorded;
     if (!task->started && state->started) {

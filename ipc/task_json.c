@@ -35,7 +35,8 @@ json_t *task_json_name_or_null(const char *name)
 /* How many bytes at @bytes are one whole valid character; 0 when they are none. */
 static size_t character_len(const uint8_t *bytes, size_t len)
 {
-    size_t want, count;
+    size_t want;
+    size_t count;
 
     if (bytes[0] < 0x80)
         return 1;
@@ -45,25 +46,25 @@ static size_t character_len(const uint8_t *bytes, size_t len)
     return want;
 }
 
-json_t *task_json_text(const void *text, size_t len)
+json_t *task_json_text(const void *bytes, size_t len)
 {
-    const uint8_t *bytes = text;
+    const uint8_t *text = bytes;
     size_t used = 0;
     json_t *json;
     char *mended;
 
-    if (!text)
+    if (!bytes)
         return json_null();
-    json = json_stringn(text, len);
+    json = json_stringn(bytes, len);
     if (json)
         return json;
     mended = malloc(len * REPLACEMENT_LEN + 1);
     if (!mended)
         return NULL;
     for (size_t i = 0; i < len;) {
-        size_t whole = character_len(bytes + i, len - i);
+        size_t whole = character_len(text + i, len - i);
 
-        memcpy(mended + used, whole ? (const char *) bytes + i : REPLACEMENT,
+        memcpy(mended + used, whole ? (const char *) text + i : REPLACEMENT,
                whole ? whole : REPLACEMENT_LEN);
         used += whole ? whole : REPLACEMENT_LEN;
         i += whole ? whole : 1;

@@ -2,6 +2,7 @@
 
 #include "base/fdio.h"
 #include "supervisor/attempt.h"
+#include "supervisor/tree.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -131,29 +132,28 @@ static __attribute__((noreturn)) void launch_fail(const struct launch *launch,
     _exit(127);
 }
 
-static uint64_t launch_own_start_ticks(void)
-{
-    char text[1024];
-    const char *at;
-
-    if (fdio_read_text(AT_FDCWD, "/proc/self/stat", text, sizeof(text)) <= 0)
-        return 0;
-    at = strrchr(text, ')');
-    for (int field = 2; at && field < 22; field++)
-        at = strchr(at + 1, ' ');
-    return at ? strtoull(at + 1, NULL, 10) : 0;
-}
-
 static int launch_record(const struct launch *launch, struct err *err)
 {
     Quell__Pb__Started started = QUELL__PB__STARTED__INIT;
 
     started.leader_pid = (uint32_t) getpid();
-    started.leader_start_ticks = launch_own_start_ticks();
+    started.leader_start_ticks = tree_start_ticks(getpid());
     started.start_time_us = launch->start_time_us;
     started.start_mono_us = launch->start_mono_us;
     started.boot_id = launch->order->boot_id;
     return attempt_record_started(launch->attempt, &started, err);
+}
+
+/* Ignored signals survive exec, from whoever started the agent down to here (SIGPIPE, a nohup's
+ * SIGHUP). */
+static void launch_reset_signals(void)
+{
+    sigset_t none;
+
+    for (int signo = 1; signo < NSIG; signo++)
+        (void) signal(signo, SIG_DFL);
+    (void) sigemptyset(&none);
+    (void) sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
 /* What the agent protects itself with is nothing for a task. */
@@ -311,7 +311,6 @@ void launch_child(void *arg, const struct err *born_err)
 {
     const struct launch *launch = arg;
     struct err err = {0};
-    sigset_t none;
 
     if (born_err)
         launch_fail(launch, born_err);
@@ -326,8 +325,7 @@ void launch_child(void *arg, const struct err *born_err)
         (void) err_errno(&err, -errno, "close what is inherited");
         launch_fail(launch, &err);
     }
-    (void) sigemptyset(&none);
-    (void) sigprocmask(SIG_SETMASK, &none, NULL);
+    launch_reset_signals();
     (void) launch_exec(launch, &err);
     launch_fail(launch, &err);
 }

@@ -10,6 +10,7 @@
 #include "base/version.h"
 #include "cgroups/task_cgroup.h"
 #include "supervisor/arena.h"
+#include "supervisor/leader.h"
 #include "supervisor/run.h"
 #include "supervisor/supervisor.h"
 
@@ -135,13 +136,12 @@ static void supervisor_succeed(struct supervisor *s)
 
     life_init(&s->life, since, spec->runtime_ms * 1000, spec->grace_ms * 1000,
               s->order->leftover_grace_ms * 1000);
-    if (started && started->leader_pid) {
+    if (started) {
         s->tree.leader = (pid_t) started->leader_pid;
         s->launch.start_time_us = started->start_time_us;
         s->launch.start_mono_us = started->start_mono_us;
-        s->leader_pidfd = (int) syscall(SYS_pidfd_open, s->tree.leader, 0);
-        s->fds[AT_LEADER].fd = s->leader_pidfd;
     }
+    s->fds[AT_LEADER].fd = s->leader_pidfd = leader_open(started);
     if (s->leader_pidfd < 0)
         s->tree.leader_ended = true;
     supervisor_arm_timer(s);

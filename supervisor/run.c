@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "cgroups/task_cgroup.h"
+#include "supervisor/leader.h"
 
 #include <errno.h>
 #include <sys/signalfd.h>
@@ -108,27 +109,6 @@ static void supervisor_cancel(struct supervisor *s, const Quell__Pb__Cancel *can
 
 /* ---- what happens ---- */
 
-static void on_frames(struct supervisor *s)
-{
-    for (;;) {
-        const Quell__Pb__Frame *frame = link_receive(&s->link);
-
-        if (!frame)
-            break;
-        if (frame->body_case == QUELL__PB__FRAME__BODY_CANCEL) {
-            supervisor_cancel(s, frame->cancel);
-        } else if (frame->body_case == QUELL__PB__FRAME__BODY_LEADER_ENDED &&
-                   !s->tree.leader_is_child) {
-            s->tree.leader_ended = true;
-            s->tree.status_known = frame->leader_ended->known;
-            s->tree.wait_status = (int) frame->leader_ended->wait_status;
-            supervisor_look(s);
-        } else if (frame->body_case == QUELL__PB__FRAME__BODY_RELEASE) {
-            s->released = true;
-        }
-    }
-}
-
 static void on_agent(struct supervisor *s)
 {
     if (!link_accept(&s->link))
@@ -155,15 +135,53 @@ static void on_timer(struct supervisor *s)
         supervisor_feed(s, (struct life_event){.type = LIFE_EV_TIMER, .now_us = clock_mono_us()});
 }
 
-/* A successor's leader: the agent, its parent now, tells the status; without an agent nobody can.
- */
-static void on_leader(struct supervisor *s)
+static void supervisor_leader_is(struct supervisor *s, bool known, int wait_status)
 {
-    s->fds[AT_LEADER].fd = -1;
-    if (s->link.fd >= 0)
+    if (s->tree.leader_ended)
         return;
     s->tree.leader_ended = true;
+    s->tree.status_known = known;
+    s->tree.wait_status = wait_status;
     supervisor_look(s);
+}
+
+static void on_frames(struct supervisor *s)
+{
+    for (;;) {
+        const Quell__Pb__Frame *frame = link_receive(&s->link);
+
+        if (!frame)
+            break;
+        if (frame->body_case == QUELL__PB__FRAME__BODY_CANCEL) {
+            supervisor_cancel(s, frame->cancel);
+        } else if (frame->body_case == QUELL__PB__FRAME__BODY_LEADER_ENDED &&
+                   !s->tree.leader_is_child) {
+            supervisor_leader_is(s, true, (int) frame->leader_ended->wait_status);
+        } else if (frame->body_case == QUELL__PB__FRAME__BODY_RELEASE) {
+            s->released = true;
+        }
+    }
+    if (s->link.fd < 0 && s->leader_gone)
+        supervisor_leader_is(s, false, 0); /* who could have told it is gone too */
+}
+
+/* A successor's leader: first a zombie (readable), then reaped by whoever is its parent now
+   (hang-up). Where the kernel can't tell the status, the agent can if it is that parent; else
+   nobody. */
+static void on_leader(struct supervisor *s)
+{
+    int wait_status = 0;
+
+    if (!(s->fds[AT_LEADER].revents & POLLHUP)) {
+        s->fds[AT_LEADER].events = 0; /* hang-up is reported all the same */
+        return;
+    }
+    s->fds[AT_LEADER].fd = -1;
+    s->leader_gone = true;
+    if (leader_wait_status(s->leader_pidfd, &wait_status))
+        supervisor_leader_is(s, true, wait_status);
+    else if (!s->order->agent_is_parent || s->link.fd < 0)
+        supervisor_leader_is(s, false, 0);
 }
 
 int supervisor_run(struct supervisor *s, struct err *err)

@@ -37,6 +37,7 @@ struct supervisor {
     struct pollfd fds[AT_COUNT];
     int report_fd;    /* reading end of the child's pipe; -1 once it told */
     int leader_pidfd; /* a successor's only: the leader is not its child */
+    bool leader_gone; /* reaped by another; its status may still come from the agent */
     int64_t processes_at_kill;
     bool cgroup_killed;
     bool ran_before; /* `started` was there: nothing is executed twice */

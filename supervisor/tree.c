@@ -88,17 +88,39 @@ static void tree_each_listed(int fd, void (*each)(struct tree *, pid_t), struct 
         each(tree, (pid_t) pid);
 }
 
-/* The state letter of /proc/PID/stat; 0 when there is no such process. */
-static char tree_process_state(pid_t pid)
+/* What stands behind the name in /proc/PID/stat; the name may hold anything, also blanks and
+   brackets. NULL when there is no such process. */
+static const char *tree_read_stat(pid_t pid, char text[1024])
 {
-    char path[32], text[512];
     const char *behind;
+    char path[32];
 
     (void) snprintf(path, sizeof(path), "/proc/%d/stat", (int) pid);
-    if (fdio_read_text(AT_FDCWD, path, text, sizeof(text)) <= 0)
-        return 0;
-    behind = strrchr(text, ')'); /* the name may hold anything, also blanks and brackets */
-    return behind && behind[1] ? behind[2] : 0;
+    if (fdio_read_text(AT_FDCWD, path, text, 1024) <= 0)
+        return NULL;
+    behind = strrchr(text, ')');
+    return behind && behind[1] ? behind + 2 : NULL;
+}
+
+/* The state letter; 0 when there is no such process. */
+static char tree_process_state(pid_t pid)
+{
+    char text[1024];
+    const char *state = tree_read_stat(pid, text);
+
+    return state ? *state : '\0';
+}
+
+uint64_t tree_start_ticks(pid_t pid)
+{
+    char text[1024];
+    const char *at = tree_read_stat(pid, text);
+
+    for (int field = 3; at && field < 22; field++) {
+        at = strchr(at, ' ');
+        at = at ? at + 1 : NULL;
+    }
+    return at ? strtoull(at, NULL, 10) : 0;
 }
 
 static int tree_wait_status(const siginfo_t *info)

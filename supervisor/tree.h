@@ -43,5 +43,8 @@ void tree_kill_escaped(struct tree *tree);
 /* Processes in the group now. */
 int64_t tree_count(struct tree *tree);
 
+/* Field 22 of /proc/PID/stat: with the number, it names a process for ever. 0: there is none. */
+uint64_t tree_start_ticks(pid_t pid);
+
 /* Gives the leader's zombie back to the kernel: the last step, after the ending is recorded. */
 void tree_reap_leader(struct tree *tree);
