@@ -1,0 +1,31 @@
+#pragma once
+
+/*
+ * options.h - what quell-head was told: the configuration file first, then the flags, which win.
+ */
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define OPTIONS_LISTEN_MAX 64u
+
+struct options {
+    char *listen[OPTIONS_LISTEN_MAX];
+    size_t listen_len;
+    char *socket;
+    char *state_dir;
+    bool insecure;
+    uint64_t heartbeat_ms;
+    uint64_t grace_ms; /* for tasks and cancels that name none */
+};
+
+enum options_outcome {
+    OPTIONS_DONE = 1,  /* help, version or a check was asked for and given: exit 0 */
+    OPTIONS_USAGE = 2, /* called wrongly, with the sentence in @err: exit 2 */
+};
+
+/* 0, an outcome, or a negative errno. The caller ends with options_done() in any case. */
+int options_read(int argc, char **argv, struct options *ret, struct err *err);
+void options_done(struct options *options);

@@ -1,0 +1,19 @@
+#pragma once
+
+/* reply.h - answers of the head's socket. Each ends its request. */
+#include "http/http_server.h"
+#include "libquell/quell.h"
+
+#include <jansson.h>
+
+void reply_json(struct http_request *request, json_t *json); /* 200; takes the reference */
+void reply_text(struct http_request *request, const char *text);
+/* The number of a refusal decides the status. */
+void reply_refusal(struct http_request *request, int code, const char *text);
+void reply_error(struct http_request *request, int status, int code, const char *text);
+
+void reply_task(struct http_request *request, const struct quell_task *task);
+/* @paged: "next" says where the page that follows begins, or null. */
+void reply_tasks(struct http_request *request, const struct quell_task *tasks, size_t len,
+                 bool paged, bool more);
+void reply_nodes(struct http_request *request, const struct quell_node *nodes, size_t len);

@@ -1,0 +1,72 @@
+#pragma once
+
+/*
+ * call.h - a callback that is owed to a user of libquell, with what it will be told; and the calls
+ * that wait for a task to end.
+ */
+#include "libquell/quell.h"
+#include "libquell/store.h"
+
+#include <sys/queue.h>
+
+enum call_kind {
+    CALL_TASK, /* one task as it is now */
+    CALL_WAIT, /* one task once it has ended */
+    CALL_LIST, /* tasks by filter */
+    CALL_JOB,  /* the tasks in `ids` of one job */
+    CALL_NODES,
+};
+
+struct wait_place;
+
+struct call {
+    TAILQ_ENTRY(call) entry;
+    enum call_kind kind;
+    bool changes; /* a verb that changes something: void when the round fails */
+    union {
+        quell_on_task task;
+        quell_on_tasks tasks;
+        quell_on_nodes nodes;
+    } on_done;
+    void *arg;
+    struct quell_refusal refusal;
+    bool refused;
+    uint32_t job_id;
+    uint32_t task_id;
+    uint32_t *ids;
+    size_t ids_len;
+    struct quell_filter filter;
+    char filter_node[TASK_NODE_NAME_MAX + 1];
+    struct task_set tasks;
+    struct node_set nodes;
+    bool more;
+    uint64_t deadline_us; /* CALL_WAIT: monotonic */
+    struct wait_place *place;
+    TAILQ_ENTRY(call) place_entry;
+};
+TAILQ_HEAD(call_list, call);
+
+struct call *call_new(enum call_kind kind, void *arg); /* NULL: no memory */
+void call_refuse(struct call *call, int code, const char *text);
+/* Reads from the store what the call will tell; a failure becomes its refusal. */
+void call_load(struct call *call, struct store *store);
+/* Calls back, then frees. */
+void call_run(struct call *call);
+
+/* ---- the calls that wait ---- */
+
+struct wait_table {
+    void *root;                 /* of tsearch(3): wait_place by task */
+    struct call_list deadlines; /* earliest first */
+    TAILQ_HEAD(, wait_place) ended;
+};
+
+void wait_table_init(struct wait_table *table);
+/* False: no memory, and the call was not taken. */
+bool wait_table_add(struct wait_table *table, struct call *call);
+/* The task has ended in the transaction that is open; nothing happens before
+ * wait_table_take_ended(). */
+void wait_table_note_end(struct wait_table *table, uint32_t job_id, uint32_t task_id);
+void wait_table_forget_ends(struct wait_table *table); /* the transaction came to nothing */
+void wait_table_take_ended(struct wait_table *table, struct call_list *to);
+void wait_table_take_due(struct wait_table *table, uint64_t now_us, struct call_list *to);

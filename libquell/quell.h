@@ -1,0 +1,189 @@
+#pragma once
+
+/*
+ * quell.h - the head's side of Quell as a library: the durable table of tasks, the endpoint that
+ * the nodes' agents dial, and the task verbs. quell-head uses nothing else; a scheduler may link it
+ * in its place.
+ *
+ * One descriptor to poll: quell_fd() is readable when quell_dispatch() has something to do. All is
+ * asynchronous and single-threaded: a verb changes state at once, but its callback runs from a
+ * later quell_dispatch(), after the change is on the disk (changes of one round share one commit).
+ * Every callback runs exactly once, also on failure, and at the latest in quell_close(). Pointers
+ * handed to a callback are borrowed for its duration.
+ *
+ * nanomsg, beneath, may abort the process on an internal error: a scheduler that can't accept that
+ * talks to quell-head's socket instead.
+ *
+ * Rules: Microsoft Compute Cluster Pack, ICluster (AddTask, SubmitTask, CancelTask, ListTasks) and
+ * ITask; docs/canceltask.md. Refusals carry numbers of enum task_error (ipc/task.h).
+ */
+#include "ipc/task.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct quell;
+
+struct quell_options {
+    const char *state_dir;     /* made if missing (0700); one quell at a time (locked) */
+    const char *const *listen; /* nanomsg addresses */
+    size_t listen_len;
+    bool insecure;         /* tcp:// without a key */
+    uint64_t heartbeat_ms; /* 0: 5000 */
+    uint64_t grace_ms;     /* for tasks and cancels that name none; see has_grace */
+    bool has_grace;        /* else TASK_GRACE_DEFAULT_MS */
+    /* What an operator should know; levels as syslog's. May be NULL. */
+    void (*on_log)(void *arg, int level, const char *text);
+    void *log_arg;
+};
+
+struct quell_refusal { /* a number of enum task_error, and the sentence */
+    int code;
+    char text[512];
+};
+
+struct quell_who { /* who asks, for cancelled_by and for permission */
+    uint32_t uid;
+    const char *name; /* NULL when not known */
+    bool operator_;   /* root, or of the operators' group: may act on every task */
+};
+
+struct quell_bytes {
+    const char *bytes; /* NUL-terminated too */
+    size_t len;
+};
+
+struct quell_task_request {
+    uint32_t job_id;  /* 0: a new job */
+    uint32_t task_id; /* 0: the next of the job */
+    const char *node; /* required */
+    const char *name; /* NULL: none */
+    const char *user; /* NULL: the one who asks; only root may name another */
+    /* Whose task it is where root names another @user: that user's number. Not known: only
+       operators may act on it. */
+    bool has_owner;
+    uint32_t owner_uid;
+    const char *const *argv; /* at least one */
+    size_t argv_len;
+    const char *const *env; /* "NAME=value" */
+    size_t env_len;
+    const char *workdir; /* NULL here and below: the defaults of "a task's world" */
+    const char *stdin_path;
+    const char *stdout_path;
+    const char *stderr_path;
+    uint64_t runtime_ms; /* 0 here and below: no limit */
+    uint64_t memory_bytes;
+    uint32_t cpu_milli;
+    uint32_t pids; /* 0: TASK_PIDS_DEFAULT */
+    bool has_grace;
+    uint64_t grace_ms;
+    bool not_rerunnable;
+    bool submit; /* Queued at once */
+};
+
+struct quell_task {
+    uint32_t job_id;
+    uint32_t task_id;
+    uint32_t attempt;
+    char uid[TASK_UID_TEXT]; /* "" before it was first submitted */
+    const char *node;
+    const char *user;
+    const char *name; /* NULL: none */
+    const char *const *argv;
+    size_t argv_len;
+    enum task_status status;
+    const char *error_message; /* NULL: none */
+    int64_t exit_code;         /* TASK_UNKNOWN here and below */
+    int64_t signal;
+    enum task_cause cause;
+    bool cancel_accepted; /* also while it is still ending */
+    int64_t cancelled_by_uid;
+    const char *cancelled_by_name; /* NULL: not known */
+    uint64_t cancel_time_us;       /* wall; 0 here and below: not (yet) */
+    uint64_t submit_time_us;
+    uint64_t start_time_us;
+    uint64_t end_time_us;
+    struct task_proof proof;
+    struct task_usage usage;
+    bool rerunnable;
+    uint64_t runtime_ms;
+    uint64_t memory_bytes;
+    uint32_t cpu_milli;
+    uint32_t pids;
+    uint64_t grace_ms;
+};
+
+struct quell_node {
+    const char *name;
+    const char *state;      /* "up", "unreachable" */
+    uint64_t last_heard_us; /* wall */
+    const char *cgroup_mode;
+    const char *boot_id;
+    const char *version;
+    uint32_t cores;
+    uint64_t memory_bytes;
+    uint32_t tasks_running; /* status Running */
+    uint32_t tasks_queued;
+};
+
+/* @refusal: NULL when it was done. @task: NULL with a refusal that has none. */
+typedef void (*quell_on_task)(void *arg, const struct quell_refusal *refusal,
+                              const struct quell_task *task);
+/* Called once with all there is; @more: further tasks follow behind the last one. */
+typedef void (*quell_on_tasks)(void *arg, const struct quell_refusal *refusal,
+                               const struct quell_task *tasks, size_t tasks_len, bool more);
+typedef void (*quell_on_nodes)(void *arg, const struct quell_refusal *refusal,
+                               const struct quell_node *nodes, size_t nodes_len);
+
+/* Opens state and addresses. Fails with a sentence: a database that is unreadable, foreign or newer
+   is left untouched; an address in use; a directory that is not 0700. */
+int quell_open(const struct quell_options *options, struct quell **ret, struct err *err);
+struct quell *quell_close(struct quell *quell); /* accepts NULL, returns NULL */
+
+int quell_fd(const struct quell *quell); /* poll for reading; borrowed */
+/* Does what is due, then returns; never blocks but for the disk. A negative errno is fatal. */
+int quell_dispatch(struct quell *quell, struct err *err);
+
+/* AddTask: NotSubmitted, or Queued with submit. Ids are unique within the job. */
+void quell_add_task(struct quell *quell, const struct quell_task_request *request,
+                    const struct quell_who *who, quell_on_task on_done, void *arg);
+void quell_submit_task(struct quell *quell, uint32_t job_id, uint32_t task_id,
+                       const struct quell_who *who, quell_on_task on_done, void *arg);
+
+struct quell_cancel_options {
+    bool has_grace;
+    uint64_t grace_ms; /* 0 kills at once; at most TASK_GRACE_MAX_MS */
+};
+
+/* CancelTask. @message: NULL, or @message_len bytes of UTF-8, at most 320 code points. @options:
+   NULL for none. Done means accepted and on the disk; the task is Cancelled when its node has
+   proved it. */
+void quell_cancel_task(struct quell *quell, uint32_t job_id, uint32_t task_id, const char *message,
+                       size_t message_len, const struct quell_cancel_options *options,
+                       const struct quell_who *who, quell_on_task on_done, void *arg);
+
+void quell_show_task(struct quell *quell, uint32_t job_id, uint32_t task_id, quell_on_task on_done,
+                     void *arg);
+/* As show, but @on_done waits until the task is terminal or @timeout_ms have passed. */
+void quell_wait_task(struct quell *quell, uint32_t job_id, uint32_t task_id, uint64_t timeout_ms,
+                     quell_on_task on_done, void *arg);
+
+struct quell_filter {
+    uint32_t job_id;  /* 0: any */
+    const char *node; /* NULL: any */
+    bool has_status;
+    enum task_status status;
+    uint32_t after_job_id; /* only tasks behind this one in order of (job, task) */
+    uint32_t after_task_id;
+    size_t limit; /* 1..1000; 0: 100 */
+};
+
+void quell_list_tasks(struct quell *quell, const struct quell_filter *filter,
+                      quell_on_tasks on_done, void *arg);
+/* CancelTasks: every task of the job that has not ended, each by the rule of cancel;
+   @on_done once with those tasks, refused when the job is unknown or none was left to cancel. */
+void quell_cancel_job(struct quell *quell, uint32_t job_id, const char *message, size_t message_len,
+                      const struct quell_cancel_options *options, const struct quell_who *who,
+                      quell_on_tasks on_done, void *arg);
+void quell_list_nodes(struct quell *quell, quell_on_nodes on_done, void *arg);

@@ -1,0 +1,107 @@
+#pragma once
+
+/*
+ * quell_impl.h - what the files of libquell share: the one object, and the round.
+ *
+ * A round is what lies between two commits: verbs and messages change rows in one transaction,
+ * which is opened by the first of them; what they have to say waits in `calls` and `answers` until
+ * quell_dispatch() has committed. Nobody is told what is not on the disk.
+ */
+#include "libquell/call.h"
+#include "libquell/node_table.h"
+#include "libquell/quell.h"
+#include "libquell/store.h"
+
+#include <errno.h>
+#include <syslog.h>
+
+struct answer; /* owed to a node: answer.h */
+TAILQ_HEAD(answer_list, answer);
+
+struct quell {
+    uint64_t heartbeat_us;
+    uint64_t grace_ms;
+    void (*on_log)(void *arg, int level, const char *text);
+    void *log_arg;
+
+    struct store *store;
+    struct endpoint *endpoint;
+    int epoll_fd; /* holds the endpoint's, and the two below */
+    int event_fd; /* readable while a call is queued */
+    int timer_fd;
+    uint64_t armed_us; /* what the timer is set to; 0: nothing */
+    uint64_t now_us;   /* monotonic, of this dispatch */
+
+    bool changing; /* a transaction is open */
+    bool failed;   /* it could not be finished: the round changes nothing */
+    struct err failure;
+
+    struct node_table nodes;
+    struct answer_list answers;
+    struct call_list calls;
+    struct wait_table waits;
+
+    uint64_t dropped; /* messages that made no sense, not yet logged */
+    uint64_t dropped_log_us;
+};
+
+void quell_log(const struct quell *quell, int level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* ---- round.c ---- */
+
+/* Before the first change of a verb or message. Fails when the round has failed already. */
+int round_change(struct quell *quell, struct err *err);
+/* A change has failed: the round is rolled back, all of its verbs will be refused. */
+void round_fail(struct quell *quell, const struct err *why);
+/* Commits, then says what was waiting for that. */
+void round_finish(struct quell *quell);
+/* Has round_finish() come soon. */
+void round_queue(struct quell *quell, struct call *call);
+
+/* ---- attempt.c: what verbs and messages do to an attempt ---- */
+
+int attempt_queue(struct quell *quell, struct store_attempt *attempt, struct err *err);
+/* By the rules; the caller has asked for permission. */
+int attempt_cancel(struct quell *quell, struct store_attempt *attempt,
+                   const struct cancel_wish *wish, struct err *err);
+int attempt_end(struct quell *quell, const struct store_attempt *attempt,
+                const struct attempt_end *end, const uint8_t *ending, size_t ending_len,
+                struct err *err);
+
+/* ---- what nodes say: link.c, hello.c, report.c, commands.c ---- */
+
+struct link_request { /* one message of a node, with its way back */
+    const struct endpoint_route *route;
+    const Quell__Pb__Request *request;
+    struct node *node;
+    struct node_session *session;
+};
+
+/* Takes what has come, a bounded number of messages. A negative errno is fatal. */
+int link_receive(struct quell *quell, struct err *err);
+/* @reply with the request's @id and who the head is, ready to be sent; the caller frees. */
+int link_wrap(struct quell *quell, const uint8_t *id, Quell__Pb__Reply *reply, uint8_t **ret,
+              size_t *ret_len, struct err *err);
+/* Sends @reply now. */
+void link_send(struct quell *quell, const struct endpoint_route *route, const uint8_t *id,
+               Quell__Pb__Reply *reply);
+void link_refuse(struct quell *quell, const struct endpoint_route *route, const uint8_t *id,
+                 Quell__Pb__RefusedCode code, const char *text);
+
+/* Both change rows; a negative errno fails the round. */
+int hello_receive(struct quell *quell, const struct link_request *from,
+                  const Quell__Pb__Hello *hello, struct err *err);
+int report_receive(struct quell *quell, const struct link_request *from,
+                   const Quell__Pb__Report *report, struct err *err);
+
+/* After a commit: the commands that wait for @node. 0: sent; STORE_NONE: there are none. */
+int commands_send(struct quell *quell, const struct node *node, const struct node_poll *poll,
+                  struct err *err);
+void commands_send_none(struct quell *quell, const struct node_poll *poll);
+
+/* ---- spec.c ---- */
+
+/* The specification of a checked request, packed; the caller frees. */
+int spec_pack(const struct quell_task_request *request, const char *user, uint64_t grace_ms,
+              uint8_t **ret, size_t *ret_len, struct err *err);

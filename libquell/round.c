@@ -1,0 +1,132 @@
+/* round.c - one commit for all that has come since the last one, then everybody is told. */
+#include "libquell/answer.h"
+#include "libquell/quell_impl.h"
+
+#include <stdint.h>
+#include <unistd.h>
+
+int round_change(struct quell *quell, struct err *err)
+{
+    int r;
+
+    if (quell->failed) {
+        *err = quell->failure;
+        return quell->failure.code;
+    }
+    if (quell->changing)
+        return 0;
+    r = store_begin(quell->store, err);
+    quell->changing = r == 0;
+    return r;
+}
+
+void round_fail(struct quell *quell, const struct err *why)
+{
+    if (quell->failed)
+        return;
+    quell->failed = true;
+    quell->failure = *why;
+    store_rollback(quell->store);
+    quell->changing = false;
+}
+
+void round_queue(struct quell *quell, struct call *call)
+{
+    uint64_t one = 1;
+
+    if (TAILQ_EMPTY(&quell->calls))
+        (void) !write(quell->event_fd, &one, sizeof(one)); /* its counter can't overflow */
+    TAILQ_INSERT_TAIL(&quell->calls, call, entry);
+}
+
+static void commit(struct quell *quell)
+{
+    struct err err;
+
+    if (quell->changing && store_commit(quell->store, &err) < 0)
+        round_fail(quell, &err);
+    quell->changing = false;
+    if (!quell->failed)
+        return;
+    wait_table_forget_ends(&quell->waits);
+    quell_log(quell, LOG_ERR, "nothing could be recorded, and what was asked is refused: %s",
+              quell->failure.text);
+}
+
+/* Nodes that have new commands and wait for them get them at once. */
+static void wake_nodes(struct quell *quell)
+{
+    struct node *node;
+    struct err err;
+
+    while ((node = node_table_next_waking(&quell->nodes))) {
+        int r = node->parked && !quell->failed ? commands_send(quell, node, &node->poll, &err)
+                                               : STORE_NONE;
+
+        if (r == 0)
+            node_table_unpark(&quell->nodes, node);
+        else if (r < 0)
+            quell_log(quell, LOG_ERR, "node %s: its commands could not be sent: %s", node->name,
+                      err.text);
+    }
+}
+
+static void set_states(struct quell *quell, struct node_set *set)
+{
+    for (size_t i = 0; i < set->len; i++) {
+        const struct node *node = node_table_find(&quell->nodes, set->nodes[i].name);
+        bool up = node && node->settled;
+
+        set->nodes[i].state = up ? "up" : "unreachable";
+        if (up)
+            set->nodes[i].last_heard_us = node->heard_wall_us;
+    }
+}
+
+/* True when @call has found its place to wait. */
+static bool call_waits(struct quell *quell, struct call *call)
+{
+    if (call->kind != CALL_WAIT || call->refused ||
+        task_status_is_terminal(call->tasks.tasks->status) || call->deadline_us <= quell->now_us)
+        return false;
+    task_set_done(&call->tasks);
+    if (wait_table_add(&quell->waits, call))
+        return true;
+    call_refuse(call, TASK_E_BUSY, "no memory to wait for the task");
+    return false;
+}
+
+/* All answers are read before the first callback runs: a callback may change the state again. */
+static void answer_calls(struct quell *quell, bool failed)
+{
+    struct call_list ready = TAILQ_HEAD_INITIALIZER(ready);
+    struct call *call;
+
+    wait_table_take_ended(&quell->waits, &quell->calls);
+    wait_table_take_due(&quell->waits, quell->now_us, &quell->calls);
+    while ((call = TAILQ_FIRST(&quell->calls))) {
+        TAILQ_REMOVE(&quell->calls, call, entry);
+        if (failed && call->changes)
+            call_refuse(call, TASK_E_BUSY, quell->failure.text);
+        call_load(call, quell->store);
+        set_states(quell, &call->nodes);
+        if (!call_waits(quell, call))
+            TAILQ_INSERT_TAIL(&ready, call, entry);
+    }
+    while ((call = TAILQ_FIRST(&ready))) {
+        TAILQ_REMOVE(&ready, call, entry);
+        call_run(call);
+    }
+}
+
+void round_finish(struct quell *quell)
+{
+    bool failed;
+
+    commit(quell);
+    failed = quell->failed;
+    wake_nodes(quell);
+    answer_all(quell, failed);
+    quell->failed = false; /* what the callbacks ask for is the next round's */
+    answer_calls(quell, failed);
+}

@@ -1,0 +1,292 @@
+/* verbs.c - the verbs that change something: add, submit, cancel. */
+#include "libquell/quell_impl.h"
+
+#include "base/clock.h"
+#include "libquell/core/task_check.h"
+#include "libquell/core/task_rules.h"
+
+#include <stdlib.h>
+
+static const struct quell_refusal no_memory = {TASK_E_BUSY, "no memory to do what was asked"};
+
+/* Refusals are numbers of enum task_error; a negative errno is the disk's or the memory's. */
+static bool is_refusal(int result)
+{
+    return result < -4095;
+}
+
+static void finish(struct quell *quell, struct call *call, int result, const struct err *err)
+{
+    if (is_refusal(result)) {
+        call_refuse(call, result, err->text);
+    } else if (result < 0) {
+        round_fail(quell, err);
+        call_refuse(call, TASK_E_BUSY, err->text);
+    }
+    round_queue(quell, call);
+}
+
+static int find_task(struct quell *quell, struct task_place place, struct store_attempt *ret,
+                     struct err *err)
+{
+    int r = store_find_attempt(quell->store, place.job_id, place.task_id, ret, err);
+
+    return r == STORE_NONE ? task_rules_refuse_unknown(place, err) : r;
+}
+
+static int permit(enum task_verb verb, const struct store_attempt *attempt,
+                  const struct quell_who *who, struct err *err)
+{
+    struct task_place place = {attempt->job_id, attempt->task_id};
+    struct task_owner owner = {
+        .known = attempt->owner_known,
+        .uid = attempt->owner_uid,
+        .user = attempt->user,
+    };
+
+    return task_rules_permit(verb, place, &owner, who->uid, who->operator_, err);
+}
+
+static int submit(struct quell *quell, struct task_place place, const struct quell_who *who,
+                  struct err *err)
+{
+    struct store_attempt attempt;
+    int r = find_task(quell, place, &attempt, err);
+
+    if (r == 0)
+        r = permit(TASK_VERB_SUBMIT, &attempt, who, err);
+    if (r == 0 &&
+        task_rules_step(TASK_VERB_SUBMIT, attempt.status, attempt.offered) != TASK_STEP_QUEUE)
+        r = task_rules_refuse(TASK_VERB_SUBMIT, place, attempt.status, err);
+    if (r == 0)
+        r = round_change(quell, err);
+    return r < 0 ? r : attempt_queue(quell, &attempt, err);
+}
+
+void quell_submit_task(struct quell *quell, uint32_t job_id, uint32_t task_id,
+                       const struct quell_who *who, quell_on_task on_done, void *arg)
+{
+    struct call *call = call_new(CALL_TASK, arg);
+    struct err err;
+
+    if (!call) {
+        on_done(arg, &no_memory, NULL);
+        return;
+    }
+    call->on_done.task = on_done;
+    call->changes = true;
+    call->job_id = job_id;
+    call->task_id = task_id;
+    finish(quell, call, submit(quell, (struct task_place){job_id, task_id}, who, &err), &err);
+}
+
+/* The numbers that were not named. */
+static int choose_ids(struct quell *quell, const struct quell_task_request *request,
+                      struct task_place *ret, struct err *err)
+{
+    int r = 0;
+
+    *ret = (struct task_place){request->job_id, request->task_id};
+    if (ret->job_id == 0)
+        r = store_next_job(quell->store, &ret->job_id, err);
+    if (r == STORE_NONE)
+        return err_set(err, TASK_E_INVALID, "every number of a job is taken");
+    if (r == 0 && ret->task_id == 0)
+        r = store_next_task(quell->store, ret->job_id, &ret->task_id, err);
+    if (r == STORE_NONE)
+        return err_set(err, TASK_E_INVALID,
+                       "job %u has a task %u, so that there is no next number: name one",
+                       ret->job_id, TASK_ID_MAX);
+    if (r < 0)
+        return r;
+    r = store_has_task(quell->store, ret->job_id, ret->task_id, err);
+    if (r == 0)
+        return err_set(err, TASK_E_INVALID, "there is a task %u.%u already", ret->job_id,
+                       ret->task_id);
+    return r < 0 ? r : 0;
+}
+
+static int put_task(struct quell *quell, const struct quell_task_request *request,
+                    const struct task_check_user *user, struct task_place *ret, struct err *err)
+{
+    CLEANUP_FREE uint8_t *spec = NULL;
+    struct store_task task = {
+        .node = request->node,
+        .owner_known = user->owner_known,
+        .owner_uid = user->owner_uid,
+        .user = user->user,
+        .name = request->name,
+        .rerunnable = !request->not_rerunnable,
+        .grace_ms = request->has_grace ? request->grace_ms : quell->grace_ms,
+        .add_time_us = clock_wall_us(),
+    };
+    int r = spec_pack(request, user->user, task.grace_ms, &spec, &task.spec_len, err);
+
+    if (r == 0)
+        r = store_has_node(quell->store, request->node, err);
+    if (r == STORE_NONE)
+        return err_set(err, TASK_E_NOT_FOUND, "no node named %s has said hello to this head",
+                       request->node);
+    if (r == 0)
+        r = choose_ids(quell, request, ret, err);
+    if (r == 0)
+        r = round_change(quell, err);
+    if (r < 0)
+        return r;
+    task.spec = spec;
+    task.job_id = ret->job_id;
+    task.task_id = ret->task_id;
+    return store_add_task(quell->store, &task, err);
+}
+
+static int add(struct quell *quell, const struct quell_task_request *request,
+               const struct quell_who *who, struct task_place *ret, struct err *err)
+{
+    struct task_check_user user;
+    struct store_attempt attempt;
+    int r = task_check_request(request, err);
+
+    if (r == 0)
+        r = task_check_user(request, who, &user, err);
+    if (r == 0)
+        r = put_task(quell, request, &user, ret, err);
+    if (r < 0 || !request->submit)
+        return r;
+    r = find_task(quell, *ret, &attempt, err);
+    return r < 0 ? r : attempt_queue(quell, &attempt, err);
+}
+
+void quell_add_task(struct quell *quell, const struct quell_task_request *request,
+                    const struct quell_who *who, quell_on_task on_done, void *arg)
+{
+    struct call *call = call_new(CALL_TASK, arg);
+    struct task_place place = {0};
+    struct err err;
+    int r;
+
+    if (!call) {
+        on_done(arg, &no_memory, NULL);
+        return;
+    }
+    r = add(quell, request, who, &place, &err);
+    call->on_done.task = on_done;
+    call->changes = true;
+    call->job_id = place.job_id;
+    call->task_id = place.task_id;
+    finish(quell, call, r, &err);
+}
+
+static int make_wish(const char *message, size_t message_len,
+                     const struct quell_cancel_options *options, const struct quell_who *who,
+                     struct cancel_wish *ret, struct err *err)
+{
+    int r = task_rules_check_message(message, message_len, err);
+
+    if (r == 0 && options && options->has_grace)
+        r = task_rules_check_grace(options->grace_ms, err);
+    *ret = (struct cancel_wish){
+        .message = message,
+        .message_len = message_len,
+        .has_grace = options && options->has_grace,
+        .grace_ms = options ? options->grace_ms : 0,
+        .uid = who->uid,
+        .name = who->name,
+        .time_us = clock_wall_us(),
+    };
+    return r;
+}
+
+static int cancel(struct quell *quell, struct task_place place, const struct cancel_wish *wish,
+                  const struct quell_who *who, struct err *err)
+{
+    struct store_attempt attempt;
+    int r = find_task(quell, place, &attempt, err);
+
+    if (r == 0)
+        r = permit(TASK_VERB_CANCEL, &attempt, who, err);
+    return r < 0 ? r : attempt_cancel(quell, &attempt, wish, err);
+}
+
+void quell_cancel_task(struct quell *quell, uint32_t job_id, uint32_t task_id, const char *message,
+                       size_t message_len, const struct quell_cancel_options *options,
+                       const struct quell_who *who, quell_on_task on_done, void *arg)
+{
+    struct call *call = call_new(CALL_TASK, arg);
+    struct task_place place = {job_id, task_id};
+    struct cancel_wish wish;
+    struct err err;
+    int r;
+
+    if (!call) {
+        on_done(arg, &no_memory, NULL);
+        return;
+    }
+    call->on_done.task = on_done;
+    call->changes = true;
+    call->job_id = job_id;
+    call->task_id = task_id;
+    r = make_wish(message, message_len, options, who, &wish, &err);
+    if (r == 0)
+        r = cancel(quell, place, &wish, who, &err);
+    finish(quell, call, r, &err);
+}
+
+/* Keeps in @call the tasks whose cancel was accepted. A refusal for one stops none of the others;
+   without any accepted, the last refusal is the answer. */
+static int cancel_each(struct quell *quell, struct call *call, const struct cancel_wish *wish,
+                       const struct quell_who *who, struct err *err)
+{
+    size_t accepted = 0;
+    int refusal = 0;
+
+    for (size_t i = 0; i < call->ids_len; i++) {
+        int r = cancel(quell, (struct task_place){call->job_id, call->ids[i]}, wish, who, err);
+
+        if (is_refusal(r))
+            refusal = r;
+        else if (r < 0)
+            return r;
+        else
+            call->ids[accepted++] = call->ids[i];
+    }
+    call->ids_len = accepted;
+    return accepted > 0 ? 0 : refusal;
+}
+
+static int cancel_job(struct quell *quell, struct call *call, const struct cancel_wish *wish,
+                      const struct quell_who *who, struct err *err)
+{
+    int r = store_live_tasks(quell->store, call->job_id, &call->ids, &call->ids_len, err);
+
+    if (r == STORE_NONE)
+        return err_set(err, TASK_E_NOT_FOUND, "there is no job %u", call->job_id);
+    if (r < 0)
+        return r;
+    if (call->ids_len == 0)
+        return err_set(err, TASK_E_ENDED,
+                       "every task of job %u has ended: there is none left to be cancelled",
+                       call->job_id);
+    return cancel_each(quell, call, wish, who, err);
+}
+
+void quell_cancel_job(struct quell *quell, uint32_t job_id, const char *message, size_t message_len,
+                      const struct quell_cancel_options *options, const struct quell_who *who,
+                      quell_on_tasks on_done, void *arg)
+{
+    struct call *call = call_new(CALL_JOB, arg);
+    struct cancel_wish wish;
+    struct err err;
+    int r;
+
+    if (!call) {
+        on_done(arg, &no_memory, NULL, 0, false);
+        return;
+    }
+    call->on_done.tasks = on_done;
+    call->changes = true;
+    call->job_id = job_id;
+    r = make_wish(message, message_len, options, who, &wish, &err);
+    if (r == 0)
+        r = cancel_job(quell, call, &wish, who, &err);
+    finish(quell, call, r, &err);
+}
