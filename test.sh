@@ -1,0 +1,98 @@
+#!/bin/bash
+# test.sh - every test: style, unit, contract and integration, as built for development, with ASan and
+# UBSan, and against the release. Installs what is missing. Non-zero when anything fails.
+#
+#   test.sh [STEP]...    STEPs: style dev asan release demo (default: all)
+set -u -o pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")" || exit 1
+. tools/need.sh
+
+[ "$(id -u)" = 0 ] || {
+	echo "test.sh: must be run as root: the tests make cgroups and become other users" >&2
+	exit 1
+}
+# shellcheck disable=SC2086 # lists of names
+need $packages_build $packages_demo $packages_test || exit 1
+
+steps=("$@")
+[ ${#steps[@]} != 0 ] || steps=(style dev asan release demo)
+passed=0 failed=0 failures=()
+
+step() { # NAME COMMAND...
+	local name=$1 start=$SECONDS
+	shift
+	printf '\n==== %s\n' "$name"
+	if "$@"; then
+		passed=$((passed + 1))
+		printf '==== %s: passed, %s s\n' "$name" $((SECONDS - start))
+	else
+		failed=$((failed + 1))
+		failures+=("$name")
+		printf '==== %s: FAILED, %s s\n' "$name" $((SECONDS - start))
+	fi
+}
+
+build() { # PRESET
+	mkdir -p build
+	{ cmake --preset "$1" && cmake --build --preset "$1"; } >"build/$1.log" 2>&1 || {
+		tail -n 60 "build/$1.log"
+		return 1
+	}
+}
+
+sources() {
+	git ls-files --cached --others --exclude-standard -- "$@" 2>/dev/null || find . -path ./build -prune -o -name "${1#\*}" -print
+}
+
+check_format() {
+	sources '*.c' '*.h' | xargs clang-format --dry-run -Werror
+}
+
+check_shell() {
+	sources '*.sh' | xargs shellcheck -S warning -e SC1091 demo.sh test.sh .ci/run
+}
+
+check_tidy() {
+	run-clang-tidy -quiet -p build/dev "$PWD/(base|ipc|http|cgroups|supervisor|agent|libquell|head|ctl)/.*\.c" \
+		>build/tidy.log 2>&1 || {
+		grep -E 'error:|warning:' build/tidy.log | sort -u | head -n 60
+		return 1
+	}
+}
+
+for name in "${steps[@]}"; do
+	case $name in
+	style)
+		step "clang-format" check_format
+		step "shellcheck" check_shell
+		step "build (dev)" build dev
+		step "clang-tidy" check_tidy
+		;;
+	dev)
+		step "build (dev)" build dev
+		step "tests (dev)" ctest --preset dev -j 2
+		;;
+	asan)
+		step "build (asan)" build asan
+		step "tests (asan)" ctest --preset asan -j 2
+		;;
+	release)
+		step "build (release)" build release
+		step "build (dev)" build dev
+		step "integration (release)" env QUELL_BIN_DIR="$PWD/build/release/bin" \
+			ctest --preset dev -j 2 -L integration
+		;;
+	demo)
+		step "demo.sh" ./demo.sh
+		;;
+	*)
+		echo "test.sh: no step named $name" >&2
+		exit 2
+		;;
+	esac
+done
+
+printf '\n'
+[ $failed = 0 ] || printf 'failed: %s\n' "${failures[@]}"
+printf '%s passed, %s failed\n' $passed $failed
+[ $failed = 0 ]

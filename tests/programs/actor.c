@@ -1,0 +1,132 @@
+/*
+ * actor WORD...: a task that does what each word says, in order, and exits 0 behind the last:
+ *   say=TEXT      prints TEXT as a line
+ *   touch=PATH    makes the file
+ *   on-term=CODE  from now on SIGTERM makes it exit with CODE
+ *   daemon=TEXT   leaves a daemon behind, of a session of its own; when it is there, prints TEXT
+ *   read=PATH     opens it and reads a line (from a FIFO: waits for one)
+ *   hold          does nothing, until a signal
+ *   raise=N       sends itself signal N
+ *   exit=CODE
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static volatile sig_atomic_t term_code;
+
+static void on_term(int signal)
+{
+    (void) signal;
+    _exit(term_code);
+}
+
+static void fail(const char *what)
+{
+    perror(what);
+    exit(125);
+}
+
+static void say(const char *text)
+{
+    (void) printf("%s\n", text);
+    (void) fflush(stdout);
+}
+
+static void hold(void)
+{
+    for (;;)
+        (void) pause();
+}
+
+static void leave_daemon(const char *text)
+{
+    const pid_t child = fork();
+
+    if (child < 0)
+        fail("fork");
+    if (child == 0) {
+        if (setsid() < 0)
+            _exit(1);
+        switch (fork()) {
+        case -1:
+            _exit(1);
+        case 0:
+            say(text);
+            hold();
+        default:
+            _exit(0);
+        }
+    }
+    if (waitpid(child, NULL, 0) != child)
+        fail("waitpid");
+}
+
+static void read_line(const char *path)
+{
+    char text[64];
+    const int fd = open(path, O_RDONLY);
+
+    if (fd < 0)
+        fail(path);
+    while (read(fd, text, sizeof(text)) < 0)
+        if (errno != EINTR)
+            fail(path);
+    (void) close(fd);
+}
+
+static void touch(const char *path)
+{
+    const int fd = open(path, O_WRONLY | O_CREAT, 0666);
+
+    if (fd < 0)
+        fail(path);
+    (void) close(fd);
+}
+
+/* What is behind "name=" in @word, or NULL. */
+static const char *value_of(const char *word, const char *name)
+{
+    const size_t len = strlen(name);
+
+    return strncmp(word, name, len) == 0 && word[len] == '=' ? word + len + 1 : NULL;
+}
+
+static void act(const char *word)
+{
+    const char *value;
+
+    if ((value = value_of(word, "say"))) {
+        say(value);
+    } else if ((value = value_of(word, "touch"))) {
+        touch(value);
+    } else if ((value = value_of(word, "on-term"))) {
+        term_code = atoi(value);
+        (void) signal(SIGTERM, on_term);
+    } else if ((value = value_of(word, "daemon"))) {
+        leave_daemon(value);
+    } else if ((value = value_of(word, "read"))) {
+        read_line(value);
+    } else if (strcmp(word, "hold") == 0) {
+        hold();
+    } else if ((value = value_of(word, "raise"))) {
+        (void) raise(atoi(value));
+    } else if ((value = value_of(word, "exit"))) {
+        exit(atoi(value));
+    } else {
+        (void) fprintf(stderr, "actor: what is %s?\n", word);
+        exit(124);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++)
+        act(argv[i]);
+    return 0;
+}

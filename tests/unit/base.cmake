@@ -1,0 +1,17 @@
+quell_test(test_clock unit test_clock.c base)
+quell_test(test_err unit test_err.c base)
+quell_test(test_fdio unit test_fdio.c base)
+quell_test(test_hex unit test_hex.c base)
+quell_test(test_log unit test_log.c base)
+quell_test(test_units unit test_units.c base)
+quell_test(test_utf8 unit test_utf8.c base)
+quell_test(test_config unit test_config.c base_host)
+# Its own main(): the helper is the program itself, executed again.
+quell_test_program(test_user_lookup unit test_user_lookup.c base_host)
+
+quell_test(test_task unit test_task.c ipc_wire)
+quell_test(test_task_pb unit test_task_pb.c ipc_wire)
+quell_test(test_record unit test_record.c ipc_wire)
+quell_test(test_frame unit test_frame.c ipc_wire)
+quell_test(test_envelope unit test_envelope.c ipc_nanomsg)
+quell_test(test_endpoint unit test_endpoint.c ipc_nanomsg)
