@@ -82,6 +82,7 @@ struct agent {
     uint64_t ack_generation; /* counts recorded commands */
     char boot_id[40];
     int run_dirfd;
+    int run_lock_fd;
     int supervisor_fd; /* the program, opened at start */
     int oom_score_adj; /* the agent's own, given back to tasks */
     uint64_t memory_bytes;

@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/fdio.h"
+#include "base/lock.h"
 #include "base/log.h"
 #include "base/version.h"
 #include "http/http_server.h"
@@ -24,7 +25,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -72,6 +72,9 @@ static void on_child(struct agent *agent, pid_t pid, int wait_status)
                 task_succeed(task);
             return;
         }
+        /* A child that is not known: its supervisor may have died before it could name it. */
+        if (task_is_alive(task) && !task->started)
+            task_read_started(task);
         if (task->started && (pid_t) task->started->leader_pid == pid && !task->ending) {
             task->leader_reaped = true;
             task->leader_wait_status = wait_status;
@@ -133,7 +136,7 @@ static int agent_find_supervisor(struct agent *agent, struct err *err)
     path[len > 0 ? len : 0] = '\0';
     slash = strrchr(path, '/');
     if (slash) {
-        (void) strcpy(slash + 1, "quell-supervisor");
+        (void) snprintf(slash + 1, sizeof(path) - (size_t) (slash + 1 - path), "quell-supervisor");
         agent->supervisor_fd = open(path, O_PATH | O_CLOEXEC);
     }
     if (agent->supervisor_fd < 0)
@@ -160,9 +163,10 @@ static int agent_open_run_dir(struct agent *agent, struct err *err)
     agent->run_dirfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (agent->run_dirfd < 0)
         return err_errno(err, -errno, "open %s", path);
-    if (flock(agent->run_dirfd, LOCK_EX | LOCK_NB) < 0)
+    agent->run_lock_fd = lock_take(agent->run_dirfd, "lock", err);
+    if (agent->run_lock_fd == -EBUSY)
         return err_set(err, -EBUSY, "%s belongs to another quelld that is running", path);
-    return 0;
+    return agent->run_lock_fd < 0 ? agent->run_lock_fd : 0;
 }
 
 static int agent_open_cgroups(struct agent *agent, struct err *err)
@@ -252,6 +256,7 @@ static void agent_close(struct agent *agent)
     if (agent->base)
         event_base_free(agent->base);
     libevent_global_shutdown();
+    cleanup_fd(&agent->run_lock_fd);
     cleanup_fd(&agent->run_dirfd);
     cleanup_fd(&agent->supervisor_fd);
     store_close(&agent->store);
@@ -276,6 +281,7 @@ static int agent_run(struct agent *agent)
 int main(int argc, char **argv)
 {
     static struct agent agent = {.run_dirfd = -1,
+                                 .run_lock_fd = -1,
                                  .supervisor_fd = -1,
                                  .store = {.dirfd = -1, .attempts_fd = -1, .lock_fd = -1}};
     struct err err = {0};

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -25,29 +26,42 @@ struct process { /* what /proc/PID/stat tells, by its field numbers in proc(5) *
     uint64_t rss_pages;
 };
 
+/* The field behind the name with that number (proc(5) counts the state as 3). */
+static const char *process_field(const char *behind_name, int number)
+{
+    const char *at = behind_name;
+
+    for (int field = 3; at && field < number; field++) {
+        at = strchr(at, ' ');
+        at = at ? at + 1 : NULL;
+    }
+    return at ? at : "0";
+}
+
+static uint64_t process_number(const char *behind_name, int number)
+{
+    return strtoull(process_field(behind_name, number), NULL, 10);
+}
+
 static bool process_read_stat(int dirfd, struct process *ret)
 {
     char text[1024];
-    char *open, *close;
-    unsigned long utime, stime;
-    unsigned long long start;
-    long rss;
+    const char *open;
+    const char *behind;
 
     if (fdio_read_text(dirfd, "stat", text, sizeof(text)) <= 0)
         return false;
     open = strchr(text, '(');
-    close = strrchr(text, ')');
-    if (!open || !close)
+    behind = strrchr(text, ')');
+    if (!open || !behind || strlen(behind) < 3)
         return false;
-    (void) snprintf(ret->name, sizeof(ret->name), "%.*s", (int) (close - open - 1), open + 1);
-    if (sscanf(close + 1,
-               " %c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu %*d %*d %*d %*d %*d %*d %llu "
-               "%*u %ld",
-               &ret->state, &ret->ppid, &utime, &stime, &start, &rss) != 6)
-        return false;
-    ret->cpu_ticks = (uint64_t) utime + stime;
-    ret->start_ticks = start;
-    ret->rss_pages = rss > 0 ? (uint64_t) rss : 0;
+    (void) snprintf(ret->name, sizeof(ret->name), "%.*s", (int) (behind - open - 1), open + 1);
+    behind += 2;
+    ret->state = behind[0];
+    ret->ppid = (int) process_number(behind, 4);
+    ret->cpu_ticks = process_number(behind, 14) + process_number(behind, 15);
+    ret->start_ticks = process_number(behind, 22);
+    ret->rss_pages = process_number(behind, 24);
     return true;
 }
 
@@ -86,6 +100,8 @@ static uint64_t process_start_us(uint64_t ticks)
 
 static json_t *process_json(const struct task *task, pid_t pid)
 {
+    const json_int_t page_bytes = sysconf(_SC_PAGESIZE);
+    const json_int_t ticks = sysconf(_SC_CLK_TCK);
     struct process process;
     struct stat st;
     json_t *object;
@@ -100,14 +116,14 @@ static json_t *process_json(const struct task *task, pid_t pid)
         (void) close(fd);
         return NULL; /* it is gone since the list was read */
     }
-    object = json_pack(
-        "{s:i, s:i, s:I, s:s%, s:o, s:I, s:I, s:o, s:o}", "pid", (int) pid, "ppid", process.ppid,
-        "uid", (json_int_t) st.st_uid, "state", &process.state, (size_t) 1, "user",
-        task_json_name_or_null(user_cache_name(task->agent->users, st.st_uid)), "cpu_us",
-        (json_int_t) (process.cpu_ticks * 1000000 / (uint64_t) sysconf(_SC_CLK_TCK)),
-        "memory_bytes", (json_int_t) (process.rss_pages * (uint64_t) sysconf(_SC_PAGESIZE)),
-        "start_time", task_json_time(process_start_us(process.start_ticks)), "command",
-        process_command(fd, &process));
+    object =
+        json_pack("{s:i, s:i, s:I, s:s%, s:o, s:I, s:I, s:o, s:o}", "pid", (int) pid, "ppid",
+                  process.ppid, "uid", (json_int_t) st.st_uid, "state", &process.state, (size_t) 1,
+                  "user", task_json_name_or_null(user_cache_name(task->agent->users, st.st_uid)),
+                  "cpu_us", (json_int_t) process.cpu_ticks * 1000000 / ticks, "memory_bytes",
+                  (json_int_t) process.rss_pages * page_bytes, "start_time",
+                  task_json_time(process_start_us(process.start_ticks)), "command",
+                  process_command(fd, &process));
     (void) close(fd);
     return object;
 }

@@ -208,7 +208,7 @@ static void status_tasks(struct agent *agent, struct http_request *request)
     for (size_t i = 0; sorted && i < len; i++) {
         if (!status_is_behind(sorted[i], job_id, task_id))
             continue;
-        if (json_array_size(array) >= limit && status_compare(&sorted[i], &last)) {
+        if (last && json_array_size(array) >= limit && status_compare(&sorted[i], &last)) {
             next = json_sprintf("%u.%u", last->command->name->job_id, last->command->name->task_id);
             break;
         }
@@ -221,15 +221,19 @@ static void status_tasks(struct agent *agent, struct http_request *request)
 /* The newest attempt here of JOB.TASK. */
 static struct task *status_find(struct agent *agent, uint32_t job_id, uint32_t task_id)
 {
-    struct task *task, *found = NULL;
+    struct task *found = NULL;
+    struct task *task;
+    uint32_t attempt = 0;
 
     TAILQ_FOREACH(task, &agent->tasks, entry)
     {
         const Quell__Pb__Name *name = task->command ? task->command->name : NULL;
 
         if (name && name->job_id == job_id && name->task_id == task_id &&
-            (!found || name->attempt > found->command->name->attempt))
+            (!found || name->attempt > attempt)) {
             found = task;
+            attempt = name->attempt;
+        }
     }
     return found;
 }

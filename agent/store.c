@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "base/fdio.h"
 #include "base/hex.h"
+#include "base/lock.h"
 #include "ipc/record.h"
 
 #include <dirent.h>
@@ -10,7 +11,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -66,11 +66,11 @@ int store_open(const char *path, struct store *ret, struct err *err)
     ret->dirfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (ret->dirfd < 0)
         return err_errno(err, -errno, "open %s", path);
-    ret->lock_fd = openat(ret->dirfd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (ret->lock_fd < 0)
-        return err_errno(err, -errno, "open %s/lock", path);
-    if (flock(ret->lock_fd, LOCK_EX | LOCK_NB) < 0)
+    ret->lock_fd = lock_take(ret->dirfd, "lock", err);
+    if (ret->lock_fd == -EBUSY)
         return err_set(err, -EBUSY, "%s belongs to another quelld that is running", path);
+    if (ret->lock_fd < 0)
+        return ret->lock_fd;
     if (mkdirat(ret->dirfd, "attempts", 0700) < 0 && errno != EEXIST)
         return err_errno(err, -errno, "make %s/attempts", path);
     ret->attempts_fd = openat(ret->dirfd, "attempts", DIR_FLAGS);

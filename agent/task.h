@@ -46,6 +46,8 @@ uint32_t task_report_version(const struct task *task);
 void task_launch(struct task *task);
 /* A supervisor for a tree that runs already, in place of one that died. */
 void task_succeed(struct task *task);
+/* Reads what the supervisor's child wrote of itself, if it is there. */
+void task_read_started(struct task *task);
 /* Whether the task's group has a process; false when there is no such group. */
 bool task_group_is_populated(struct task *task);
 

@@ -233,7 +233,7 @@ bool task_group_is_populated(struct task *task)
 }
 
 /* What the supervisor's child wrote says more than what the supervisor said. */
-static void task_read_started(struct task *task)
+void task_read_started(struct task *task)
 {
     CLEANUP_FD int fd = store_open_attempt(&task->agent->store, task->uid_text, false, NULL);
     Quell__Pb__Record *record = NULL;

@@ -1,5 +1,7 @@
 #include "http/http_socket.h"
 
+#include "base/lock.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -7,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -49,7 +50,7 @@ static int in_use(const char *path, struct err *err)
 }
 
 /* True when the lock that we hold is on the file that has the name now: its last owner may have
-   removed it between our open and our flock. */
+   removed it between our open and our lock. */
 static bool lock_is_current(int fd, const char *path)
 {
     struct stat held;
@@ -64,17 +65,14 @@ static int lock(struct http_socket *sock, struct err *err)
     const char *path = sock->address.sun_path;
 
     for (int attempt = 0; attempt < LOCK_ATTEMPTS; attempt++) {
-        CLEANUP_FD int fd = open(sock->lock_path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+        CLEANUP_FD int fd = lock_take(AT_FDCWD, sock->lock_path, NULL);
 
-        if (fd < 0 && errno == ELOOP)
+        if (fd == -EBUSY)
+            return in_use(path, err);
+        if (fd == -ELOOP)
             return err_set(err, -ELOOP, "socket %s: %s is a symbolic link", path, sock->lock_path);
         if (fd < 0)
-            return directory_failed(path, -errno, err);
-        if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-            if (errno == EWOULDBLOCK)
-                return in_use(path, err);
-            return err_errno(err, -errno, "lock %s", sock->lock_path);
-        }
+            return directory_failed(path, fd, err);
         if (lock_is_current(fd, sock->lock_path)) {
             sock->lock_fd = TAKE_FD(fd);
             return 0;

@@ -75,7 +75,7 @@ struct quell_task_request {
     uint64_t runtime_ms; /* 0 here and below: no limit */
     uint64_t memory_bytes;
     uint32_t cpu_milli;
-    uint32_t pids; /* 0: TASK_PIDS_DEFAULT */
+    uint32_t pids; /* 0: the node's default, TASK_PIDS_DEFAULT where it can enforce one */
     bool has_grace;
     uint64_t grace_ms;
     bool not_rerunnable;
@@ -139,7 +139,10 @@ typedef void (*quell_on_nodes)(void *arg, const struct quell_refusal *refusal,
 /* Opens state and addresses. Fails with a sentence: a database that is unreadable, foreign or newer
    is left untouched; an address in use; a directory that is not 0700. */
 int quell_open(const struct quell_options *options, struct quell **ret, struct err *err);
-struct quell *quell_close(struct quell *quell); /* accepts NULL, returns NULL */
+/* Commits and tells what was done, then refuses what still waits (TASK_E_BUSY), and with it what a
+   callback asks meanwhile. Neither this nor quell_dispatch() may be called from a callback. Accepts
+   NULL, returns NULL. */
+struct quell *quell_close(struct quell *quell);
 
 int quell_fd(const struct quell *quell); /* poll for reading; borrowed */
 /* Does what is due, then returns; never blocks but for the disk. A negative errno is fatal. */

@@ -57,7 +57,7 @@ int spec_pack(const struct quell_task_request *request, const char *user, uint64
     spec.runtime_ms = request->runtime_ms;
     spec.memory_bytes = request->memory_bytes;
     spec.cpu_milli = request->cpu_milli;
-    spec.pids = request->pids ? request->pids : TASK_PIDS_DEFAULT;
+    spec.pids = request->pids;
     spec.grace_ms = grace_ms;
     return pack(&spec, ret, ret_len, err);
 }

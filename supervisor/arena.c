@@ -19,6 +19,7 @@ static void arena_give_back(void *data, void *pointer)
     (void) pointer;
 }
 
+// NOLINTNEXTLINE(readability-non-const-parameter): the bytes are handed out again
 void arena_init(struct arena *arena, uint8_t *bytes, size_t size)
 {
     *arena = (struct arena){

@@ -36,7 +36,8 @@ bool leader_wait_status(int pidfd, int *ret)
 {
     struct pidfd_exit_info info = {.mask = PIDFD_EXIT_INFO};
 
-    if (pidfd < 0 || syscall(SYS_ioctl, pidfd, PIDFD_GET_EXIT_INFO, &info) < 0 || !(info.mask & PIDFD_EXIT_INFO))
+    if (pidfd < 0 || syscall(SYS_ioctl, pidfd, PIDFD_GET_EXIT_INFO, &info) < 0 ||
+        !(info.mask & PIDFD_EXIT_INFO))
         return false;
     *ret = info.exit_code;
     return true;

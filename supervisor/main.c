@@ -14,6 +14,7 @@
 #include "supervisor/run.h"
 #include "supervisor/supervisor.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -142,8 +143,10 @@ static void supervisor_succeed(struct supervisor *s)
         s->launch.start_mono_us = started->start_mono_us;
     }
     s->fds[AT_LEADER].fd = s->leader_pidfd = leader_open(started);
-    if (s->leader_pidfd < 0)
-        s->tree.leader_ended = true;
+    if (s->leader_pidfd < 0) {
+        s->leader_gone = true;
+        s->tree.leader_ended = !s->order->agent_is_parent; /* else LeaderEnded is on its way */
+    }
     supervisor_arm_timer(s);
     supervisor_tell_state(s);
     supervisor_look(s);
@@ -151,19 +154,22 @@ static void supervisor_succeed(struct supervisor *s)
 
 static int supervisor_main(struct supervisor *s, struct err *err)
 {
+    const Quell__Pb__Launch *order;
     int r;
 
     r = supervisor_take_order(s, err);
     if (r < 0)
         return r;
+    order = s->order;
+    assert(order);
     r = supervisor_open_group(s, err); /* before anything is opened where a slot is empty */
     if (r < 0)
         return r;
     link_init(&s->link, SUPERVISOR_FD_LINK, SUPERVISOR_FD_LISTEN);
     s->attempt = (struct attempt){.dirfd = SUPERVISOR_FD_ATTEMPT,
-                                  .name = s->order->name,
-                                  .uid = s->order->uid,
-                                  .boot_id = s->order->boot_id};
+                                  .name = order->name,
+                                  .uid = order->uid,
+                                  .boot_id = order->boot_id};
     r = attempt_open(&s->attempt, err);
     if (r < 0)
         return r;
@@ -175,7 +181,7 @@ static int supervisor_main(struct supervisor *s, struct err *err)
     r = supervisor_open_loop(s, err);
     if (r < 0)
         return r;
-    if (s->order->successor)
+    if (order->successor)
         supervisor_succeed(s);
     else
         supervisor_start(s);

@@ -30,8 +30,6 @@ static void supervisor_read_report(struct supervisor *s)
         supervisor_tell_state(s);
 }
 
-static void supervisor_feed(struct supervisor *s, struct life_event event);
-
 void supervisor_arm_timer(struct supervisor *s)
 {
     const uint64_t at = life_deadline_us(&s->life);
@@ -54,37 +52,35 @@ static void supervisor_kill(struct supervisor *s)
     tree_kill_escaped(&s->tree);
 }
 
-/* The kernel's word on the group is read at every look: until then its event stays raised. */
-void supervisor_look(struct supervisor *s)
+/* What is left now. False: the program runs, and there is nothing to say. The kernel's word on the
+   group is read at every look: until then its event stays raised. */
+static bool supervisor_observe(struct supervisor *s, struct life_event *ret)
 {
-    bool empty = task_cgroup_is_empty(s->group, NULL) == TASK_CGROUP_EMPTY;
-    bool alone;
-
+    *ret = (struct life_event){.type = LIFE_EV_LOOKED,
+                               .empty = task_cgroup_is_empty(s->group, NULL) == TASK_CGROUP_EMPTY,
+                               .now_us = clock_mono_us()};
     /* The dying are reaped in one pass, when the kernel says that the last of them is gone. */
-    if (s->life.phase == LIFE_KILLING && !empty) {
-        supervisor_feed(s, (struct life_event){.type = LIFE_EV_LOOKED, .now_us = clock_mono_us()});
-        return;
-    }
-    alone = tree_reap(&s->tree);
+    if (s->life.phase == LIFE_KILLING && !ret->empty)
+        return true;
+    ret->alone = tree_reap(&s->tree);
     if (s->tree.leader_ended && !s->life.leader_ended) {
-        const struct life_event event = {.type = LIFE_EV_LEADER_ENDED, .now_us = clock_mono_us()};
+        const struct life_event ended = {.type = LIFE_EV_LEADER_ENDED, .now_us = clock_mono_us()};
 
         supervisor_read_report(s);          /* it says why, if exec failed */
-        (void) life_step(&s->life, &event); /* it asks to look: that is what happens here */
+        (void) life_step(&s->life, &ended); /* it asks to look: that is what happens here */
     }
     if (s->life.phase == LIFE_RUNNING && !s->life.leader_ended)
-        return;
-    if (!empty)
-        empty = task_cgroup_is_empty(s->group, NULL) == TASK_CGROUP_EMPTY;
-    supervisor_feed(
-        s, (struct life_event){
-               .type = LIFE_EV_LOOKED, .now_us = clock_mono_us(), .empty = empty, .alone = alone});
+        return false;
+    ret->empty = task_cgroup_is_empty(s->group, NULL) == TASK_CGROUP_EMPTY;
+    ret->now_us = clock_mono_us();
+    return true;
 }
 
-static void supervisor_feed(struct supervisor *s, struct life_event event)
+/* One event for the core; carries out all that it says, but another look. */
+static uint32_t supervisor_step(struct supervisor *s, const struct life_event *event)
 {
     const enum life_phase before = s->life.phase;
-    const uint32_t actions = life_step(&s->life, &event);
+    const uint32_t actions = life_step(&s->life, event);
 
     if (actions & LIFE_DO_TERM)
         tree_terminate(&s->tree);
@@ -94,10 +90,24 @@ static void supervisor_feed(struct supervisor *s, struct life_event event)
         supervisor_arm_timer(s);
     if (s->life.phase != before && s->life.phase != LIFE_OVER)
         supervisor_tell_state(s);
-    if (actions & LIFE_DO_LOOK)
-        supervisor_look(s);
     if (actions & LIFE_DO_RECORD)
         supervisor_record(s);
+    return actions;
+}
+
+void supervisor_look(struct supervisor *s)
+{
+    struct life_event event;
+
+    while (supervisor_observe(s, &event))
+        if (!(supervisor_step(s, &event) & LIFE_DO_LOOK))
+            break;
+}
+
+static void supervisor_feed(struct supervisor *s, struct life_event event)
+{
+    if (supervisor_step(s, &event) & LIFE_DO_LOOK)
+        supervisor_look(s);
 }
 
 static void supervisor_cancel(struct supervisor *s, const Quell__Pb__Cancel *cancel)

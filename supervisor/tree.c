@@ -103,12 +103,12 @@ static const char *tree_read_stat(pid_t pid, char text[1024])
 }
 
 /* The state letter; 0 when there is no such process. */
-static char tree_process_state(pid_t pid)
+static int tree_process_state(pid_t pid)
 {
     char text[1024];
     const char *state = tree_read_stat(pid, text);
 
-    return state ? *state : '\0';
+    return state ? state[0] : 0;
 }
 
 uint64_t tree_start_ticks(pid_t pid)
@@ -152,7 +152,7 @@ static unsigned reaped_in_pass, alive_in_pass;
 
 static void tree_reap_one(struct tree *tree, pid_t pid)
 {
-    char state;
+    int state;
 
     if (pid == tree->leader && tree->leader_is_child) {
         if (!tree_look_at_leader(tree))
@@ -301,7 +301,7 @@ void tree_terminate(struct tree *tree)
 
 static void tree_kill_child(struct tree *tree, pid_t pid)
 {
-    const char state = tree_process_state(pid);
+    const int state = tree_process_state(pid);
 
     if (!state || state == 'Z' || state == 'X' || task_cgroup_contains(tree->group, pid))
         return;

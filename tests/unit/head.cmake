@@ -1,10 +1,14 @@
 # libquell and quell-head
+pkg_check_modules(LIBEVENT_CORE REQUIRED IMPORTED_TARGET libevent_core)
 quell_test(test_task_json unit test_task_json.c ipc_json)
 quell_test(test_quell_core unit test_quell_core.c quell_core)
 quell_test(test_quell_store unit test_quell_store.c quell quell_core)
 quell_test(test_libquell_tasks unit test_libquell_tasks.c quell ipc_nanomsg)
 quell_test(test_libquell_nodes unit test_libquell_nodes.c quell ipc_nanomsg)
 quell_test(test_libquell_trouble unit test_libquell_trouble.c quell ipc_nanomsg)
+# Its own main(): the helper that looks users up is the program itself, executed again.
+quell_test_program(test_head_who unit test_head_who.c base_host PkgConfig::LIBEVENT_CORE)
+target_sources(test_head_who PRIVATE "${PROJECT_SOURCE_DIR}/head/who.c")
 quell_test(test_head unit test_head.c quell ipc_json ipc_nanomsg)
 foreach(test test_libquell_tasks test_libquell_nodes test_libquell_trouble test_head)
   target_sources(${test} PRIVATE "${CMAKE_CURRENT_LIST_DIR}/test_libquell_rig.c")

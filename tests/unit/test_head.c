@@ -441,7 +441,7 @@ Test(head, a_new_task_has_every_member_and_null_for_what_is_not_known)
     cr_expect_str_eq(json_string_value(json_array_get(json_object_get(task, "command"), 0)),
                      "/bin/true");
     cr_expect(json_is_true(json_object_get(task, "rerunnable")));
-    cr_expect_eq(json_integer_value(json_object_get(task, "pids")), 4096);
+    cr_expect(json_is_null(json_object_get(task, "pids")), "the node knows its default");
     cr_expect_eq(json_integer_value(json_object_get(task, "grace_ms")), 7000, "the configured");
 }
 

@@ -1,12 +1,13 @@
 #include "http/http_socket.h"
 
+#include "base/lock.h"
+
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -90,38 +91,87 @@ Test(http_socket, a_stale_socket_is_replaced)
     cr_expect_geq(fd, 0, "%s", strerror(-fd));
 }
 
+/* Another process that serves the path, or holds its lock alone, until its pipe is closed. */
+struct rival {
+    pid_t pid;
+    int hold_fd;
+};
+
+static void rival_hold(bool serve)
+{
+    struct http_socket *sock;
+    struct err err;
+
+    if (serve ? http_socket_open(path, 0600, &sock, &err) < 0
+              : lock_take(AT_FDCWD, lock_path, &err) < 0)
+        _exit(1);
+}
+
+static struct rival rival_start(bool serve)
+{
+    struct rival rival;
+    int hold[2];
+    int ready[2];
+    char byte = 0;
+
+    cr_assert(pipe(hold) == 0 && pipe(ready) == 0);
+    rival.pid = fork();
+    cr_assert_geq(rival.pid, 0);
+    if (rival.pid == 0) {
+        (void) close(hold[1]);
+        rival_hold(serve);
+        _exit(write(ready[1], "r", 1) == 1 && read(hold[0], &byte, 1) == 0 ? 0 : 1);
+    }
+    (void) close(hold[0]);
+    (void) close(ready[1]);
+    cr_assert_eq(read(ready[0], &byte, 1), 1, "the rival could not start");
+    (void) close(ready[0]);
+    rival.hold_fd = hold[1];
+    return rival;
+}
+
+static void rival_end(struct rival rival)
+{
+    int status;
+
+    (void) close(rival.hold_fd);
+    cr_assert_eq(waitpid(rival.pid, &status, 0), rival.pid);
+    cr_expect_eq(status, 0);
+}
+
 Test(http_socket, a_live_one_is_left_alone)
 {
-    CLEANUP(http_socket_closep) struct http_socket *first = NULL;
-    struct http_socket *second = NULL;
+    const struct rival rival = rival_start(true);
+    struct http_socket *sock = NULL;
     struct err err = {0};
     char want[160];
     CLEANUP_FD int fd = -1;
 
     (void) snprintf(want, sizeof(want), "socket %s is in use by another process", path);
-    cr_assert_eq(http_socket_open(path, 0600, &first, &err), 0, "%s", err.text);
-    cr_expect_eq(http_socket_open(path, 0600, &second, &err), -EADDRINUSE);
+    cr_expect_eq(http_socket_open(path, 0600, &sock, &err), -EADDRINUSE);
     cr_expect_str_eq(err.text, want);
 
     /* Also where the lock file was removed under it, or another program serves the path. */
     cr_assert_eq(unlink(lock_path), 0);
     err = (struct err){0};
-    cr_expect_eq(http_socket_open(path, 0600, &second, &err), -EADDRINUSE);
+    cr_expect_eq(http_socket_open(path, 0600, &sock, &err), -EADDRINUSE);
     cr_expect_str_eq(err.text, want);
     fd = client();
     cr_expect_geq(fd, 0, "the first no longer listens: %s", strerror(-fd));
+    rival_end(rival);
 }
 
 Test(http_socket, one_that_is_just_starting_is_not_overtaken)
 {
     struct http_socket *sock = NULL;
     struct err err = {0};
-    CLEANUP_FD int fd = open(lock_path, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+    struct rival rival;
 
     leave_stale_socket();
-    cr_assert_eq(flock(fd, LOCK_EX), 0);
+    rival = rival_start(false);
     cr_expect_eq(http_socket_open(path, 0600, &sock, &err), -EADDRINUSE);
     cr_expect_eq(access(path, F_OK), 0);
+    rival_end(rival);
 }
 
 Test(http_socket, close_leaves_a_file_that_somebody_else_has_put_there)

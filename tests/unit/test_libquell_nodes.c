@@ -130,6 +130,52 @@ Test(libquell_nodes, the_newest_hello_of_a_name_wins)
     peer_close(&other);
 }
 
+Test(libquell_nodes, a_poll_of_the_session_before_is_given_no_commands)
+{
+    Quell__Pb__CommandsWanted wanted = QUELL__PB__COMMANDS_WANTED__INIT;
+    Quell__Pb__Request request = QUELL__PB__REQUEST__INIT;
+    struct peer other;
+
+    peer_hello(&peer, NULL, 0);
+    request.body_case = QUELL__PB__REQUEST__BODY_COMMANDS_WANTED;
+    request.commands_wanted = &wanted;
+    peer_send(&peer, &request);
+    rig_settle(&rig, 20);
+    peer_connect(&other, &rig, "n1");
+    peer_hello(&other, NULL, 0);
+    (void) rig_add_simple(&rig, "n1", 0, true);
+    cr_expect_null(peer_receive(&peer, 300));
+    (void) peer_one_command(&other);
+    peer_close(&other);
+}
+
+Test(libquell_nodes, a_challenge_right_behind_a_hello_replaces_its_session)
+{
+    Quell__Pb__Request hello_request = QUELL__PB__REQUEST__INIT;
+    Quell__Pb__Request challenge_request = QUELL__PB__REQUEST__INIT;
+    Quell__Pb__Hello hello = QUELL__PB__HELLO__INIT;
+    Quell__Pb__Challenge challenge = QUELL__PB__CHALLENGE__INIT;
+    uint8_t random[24] = "";
+    uint8_t id[16];
+
+    peer_challenge(&peer);
+    hello.boot_id = peer.boot_id;
+    hello.last = true;
+    hello_request.body_case = QUELL__PB__REQUEST__BODY_HELLO;
+    hello_request.hello = &hello;
+    challenge.random = (ProtobufCBinaryData){sizeof(random), random};
+    challenge_request.body_case = QUELL__PB__REQUEST__BODY_CHALLENGE;
+    challenge_request.challenge = &challenge;
+    peer_send(&peer, &hello_request); /* the head sees both in one round */
+    memcpy(id, peer.last_id, sizeof(id));
+    peer_send(&peer, &challenge_request);
+    memcpy(peer.last_id, id, sizeof(id));
+    expect_refused(peer_receive(&peer, 1000), QUELL__PB__REFUSED_CODE__REFUSED_SESSION);
+    cr_expect_str_eq(rig_nodes(&rig).node_states[0], "unreachable");
+    peer_hello(&peer, NULL, 0);
+    cr_expect_str_eq(rig_nodes(&rig).node_states[0], "up");
+}
+
 /* ---- commands ---- */
 
 Test(libquell_nodes, a_poll_without_commands_is_answered_after_half_a_heartbeat)

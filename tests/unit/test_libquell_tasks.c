@@ -43,7 +43,7 @@ Test(libquell_tasks, a_task_that_is_added_is_not_submitted_and_has_no_uid)
     cr_expect_str_eq(added.task.uid, "");
     cr_expect_str_eq(added.user, "alice");
     cr_expect_eq(added.task.grace_ms, TASK_GRACE_DEFAULT_MS);
-    cr_expect_eq(added.task.pids, TASK_PIDS_DEFAULT);
+    cr_expect_eq(added.task.pids, 0, "the default is the node's");
     cr_expect(added.task.rerunnable);
     cr_expect_eq(added.task.exit_code, TASK_UNKNOWN);
     cr_expect_eq(added.task.submit_time_us, 0);
@@ -181,7 +181,7 @@ Test(libquell_tasks, a_task_runs_and_finishes)
     cr_expect_eq(command.attempt, 0);
     cr_expect_eq(command.version, 1);
     cr_expect_str_eq(command.argv0, "/bin/true");
-    cr_expect_eq(command.pids, 4096);
+    cr_expect_eq(command.pids, 0, "the node knows its default");
     cr_expect_not(command.cancel);
     peer_ack(&peer, &command);
     cr_assert(peer_report_started(&peer, command.uid, 1));

@@ -120,6 +120,54 @@ Test(libquell_trouble, a_report_that_could_not_be_recorded_is_not_acknowledged)
     cr_expect(strstr(rig.log, "nothing could be recorded"), "%s", rig.log);
 }
 
+static void send_ending(const uint8_t uid[16], const char *text)
+{
+    Quell__Pb__AttemptReport one = QUELL__PB__ATTEMPT_REPORT__INIT, *list = &one;
+    Quell__Pb__Request request = QUELL__PB__REQUEST__INIT;
+    Quell__Pb__Report report = QUELL__PB__REPORT__INIT;
+    Quell__Pb__Ending ending;
+    Quell__Pb__Proof proof;
+
+    ending_exit(&ending, &proof, 3);
+    ending.text = (char *) text;
+    one.uid = (ProtobufCBinaryData){16, (uint8_t *) uid};
+    one.version = 2;
+    one.body_case = QUELL__PB__ATTEMPT_REPORT__BODY_ENDING;
+    one.ending = &ending;
+    report.n_attempts = 1;
+    report.attempts = &list;
+    request.body_case = QUELL__PB__REQUEST__BODY_REPORT;
+    request.report = &report;
+    peer_send(&peer, &request);
+}
+
+Test(libquell_trouble, a_failure_takes_back_what_its_round_had_recorded_before)
+{
+    static char text[60000];
+    struct remembered small = rig_running_task(&rig, &peer);
+    struct remembered large = rig_running_task(&rig, &peer);
+    const Quell__Pb__Reply *reply;
+    uint8_t first[16];
+
+    memset(text, 'x', sizeof(text) - 1);
+    fill_disk();
+    send_ending(small.uid, "short"); /* the head sees both in one round */
+    memcpy(first, peer.last_id, sizeof(first));
+    send_ending(large.uid, text);
+    memcpy(peer.last_id, first, sizeof(first));
+    reply = peer_receive(&peer, RIG_WAIT_MS);
+    cr_assert(reply);
+    cr_assert_eq(reply->body_case, QUELL__PB__REPLY__BODY_REFUSED, "it was acknowledged");
+    cr_expect_eq(reply->refused->code, QUELL__PB__REFUSED_CODE__REFUSED_BUSY);
+    cr_expect_eq(rig_show(&rig, 1, 1).task.status, TASK_RUNNING);
+    free_disk();
+    send_ending(small.uid, "short");
+    reply = peer_receive(&peer, RIG_WAIT_MS);
+    cr_assert(reply);
+    cr_expect_eq(reply->body_case, QUELL__PB__REPLY__BODY_REPORT_ACKED);
+    cr_expect_eq(rig_show(&rig, 1, 1).task.status, TASK_FAILED);
+}
+
 Test(libquell_trouble, a_hello_that_could_not_be_recorded_settles_nothing)
 {
     static char names[200][64];
