@@ -11,6 +11,7 @@ fail() {
 }
 [ "$(id -u)" = 0 ] || fail "must be run as root: quelld makes cgroups and becomes the task's user"
 
+need_cgroups || exit 1
 # shellcheck disable=SC2086 # lists of names
 need $packages_build $packages_demo
 mkdir -p build

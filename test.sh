@@ -11,6 +11,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")" || exit 1
 	echo "test.sh: must be run as root: the tests make cgroups and become other users" >&2
 	exit 1
 }
+need_cgroups || exit 1
 # shellcheck disable=SC2086 # lists of names
 need $packages_build $packages_demo $packages_test || exit 1
 

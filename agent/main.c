@@ -295,12 +295,12 @@ int main(int argc, char **argv)
     TAILQ_INIT(&agent.cleanup);
     TAILQ_INIT(&agent.unsent);
     TAILQ_INIT(&agent.unlisted);
-    r = options_parse(argc, argv, &agent.options, &err);
+    r = options_read(argc, argv, &agent.options, &err);
     if (r != 0) {
-        if (r != OPTIONS_DONE)
+        if (r != SETTINGS_DONE)
             (void) fprintf(stderr, "quelld: %s\n", err.text);
         options_done(&agent.options);
-        return r == OPTIONS_DONE ? 0 : r == OPTIONS_WRONG ? 2 : 1;
+        return r == SETTINGS_DONE ? 0 : r == SETTINGS_USAGE ? 2 : 1;
     }
     for (size_t i = 0; agent.options.insecure && i < agent.options.heads_len; i++)
         if (strncmp(agent.options.heads[i], "tcp://", 6) == 0)

@@ -1,7 +1,7 @@
 #pragma once
 
-/* options.h - quelld's flags and /etc/quell/quelld.conf, checked. */
-#include "base/err.h"
+/* options.h - what quelld was told by its configuration file and its flags, checked. */
+#include "base/settings.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -24,11 +24,7 @@ struct options {
     uint64_t leftover_grace_ms;
 };
 
-enum options_outcome {
-    OPTIONS_DONE = 1,  /* --help, --version or --check-config have said what there is: exit 0 */
-    OPTIONS_WRONG = 2, /* usage: exit 2 */
-};
-
-/* The file first, then the flags. 0; an outcome; or a negative errno with the sentence (exit 1). */
-int options_parse(int argc, char **argv, struct options *ret, struct err *err);
+/* 0; an outcome of settings.h; or a negative errno with the sentence (exit 1). The caller ends with
+   options_done() in any case. */
+int options_read(int argc, char **argv, struct options *ret, struct err *err);
 void options_done(struct options *options);

@@ -22,6 +22,7 @@
 #define BODY_MAX           (1024u * 1024u) /* a specification of 128 KiB, escaped in JSON */
 #define HEADER_MAX         8192u
 #define CONNECTIONS_MAX    1024u
+#define WHO_DEADLINE_MS    10000u
 #define REQUEST_TIMEOUT_MS 30000u
 #define FILES_WANTED       65536u
 
@@ -138,7 +139,7 @@ static int open_head(struct head *head, const struct options *options, struct er
     int r;
 
     head->base = event_base_new();
-    head->who = head->base ? who_new(head->base) : NULL;
+    head->who = head->base ? who_new(head->base, WHO_DEADLINE_MS) : NULL;
     if (!head->who)
         return err_set(err, -1, "the event loop could not be made");
     r = watch_signals(head, err);
@@ -208,7 +209,7 @@ int main(int argc, char **argv)
     r = options_read(argc, argv, &options, &err);
     if (r == 0)
         r = run(&options);
-    else if (r == OPTIONS_DONE)
+    else if (r == SETTINGS_DONE)
         r = 0;
     else
         (void) fprintf(stderr, "quell-head: %s\n", err.text);

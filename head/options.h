@@ -3,7 +3,7 @@
 /*
  * options.h - what quell-head was told: the configuration file first, then the flags, which win.
  */
-#include "base/err.h"
+#include "base/settings.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -21,11 +21,7 @@ struct options {
     uint64_t grace_ms; /* for tasks and cancels that name none */
 };
 
-enum options_outcome {
-    OPTIONS_DONE = 1,  /* help, version or a check was asked for and given: exit 0 */
-    OPTIONS_USAGE = 2, /* called wrongly, with the sentence in @err: exit 2 */
-};
-
-/* 0, an outcome, or a negative errno. The caller ends with options_done() in any case. */
+/* 0, an outcome of settings.h, or a negative errno. The caller ends with options_done() in any
+ * case. */
 int options_read(int argc, char **argv, struct options *ret, struct err *err);
 void options_done(struct options *options);

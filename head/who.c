@@ -15,7 +15,6 @@
 
 #define WHO_KEEP_US        60000000u
 #define WHO_KEEP_FAILED_US 5000000u /* so long nobody else waits for a service that hangs */
-#define WHO_DEADLINE_S     10
 #define WHO_ENTRIES_MAX    1024u
 
 struct wait {
@@ -39,6 +38,7 @@ struct entry { /* one user: being asked for (lookup), or known until it expires 
 
 struct who {
     struct event_base *base;
+    unsigned deadline_ms;
     struct event *on_child;
     TAILQ_HEAD(, entry) entries;
     size_t len;
@@ -52,13 +52,14 @@ static void on_child(evutil_socket_t signal, short what, void *arg)
     user_lookup_reap();
 }
 
-struct who *who_new(struct event_base *base)
+struct who *who_new(struct event_base *base, unsigned deadline_ms)
 {
     struct who *who = calloc(1, sizeof(*who));
 
     if (!who)
         return NULL;
     who->base = base;
+    who->deadline_ms = deadline_ms;
     TAILQ_INIT(&who->entries);
     who->on_child = evsignal_new(base, SIGCHLD, on_child, NULL);
     if (who->on_child && event_add(who->on_child, NULL) == 0)
@@ -122,7 +123,7 @@ static void on_lookup(evutil_socket_t fd, short what, void *arg)
 
     (void) fd;
     if (what & EV_TIMEOUT)
-        r = err_set(&err, -ETIMEDOUT, "no answer within %d s", WHO_DEADLINE_S);
+        r = err_set(&err, -ETIMEDOUT, "no answer within %u ms", entry->who->deadline_ms);
     else
         r = user_lookup_finish(entry->lookup, &info, &err);
     if (r == -EAGAIN)
@@ -138,7 +139,8 @@ static void on_lookup(evutil_socket_t fd, short what, void *arg)
 
 static int start(struct entry *entry, struct err *err)
 {
-    const struct timeval deadline = {.tv_sec = WHO_DEADLINE_S};
+    unsigned ms = entry->who->deadline_ms;
+    const struct timeval deadline = {.tv_sec = ms / 1000, .tv_usec = (ms % 1000) * 1000L};
     int r = user_lookup_start(entry->key, &entry->lookup, err);
 
     if (r < 0)

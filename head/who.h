@@ -17,7 +17,8 @@ struct who_user { /* borrowed for the call */
 /* @user: NULL when it could not be found out. */
 typedef void (*who_on_user)(void *arg, const struct who_user *user);
 
-struct who *who_new(struct event_base *base); /* NULL: no memory */
+/* A look-up that takes longer than @deadline_ms is given up. NULL: no memory. */
+struct who *who_new(struct event_base *base, unsigned deadline_ms);
 /* Whoever still waits is told that it could not be found out. Accepts NULL, returns NULL. */
 struct who *who_free(struct who *who);
 

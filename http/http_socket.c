@@ -5,12 +5,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 
 #define BACKLOG       512
@@ -81,6 +83,25 @@ static int lock(struct http_socket *sock, struct err *err)
     return in_use(path, err);
 }
 
+/* True when the process that listens has ended: the socket is held open by a child of its that was
+   on its way to exec when it was killed, and will be gone in a moment. */
+static bool listener_is_gone(int fd)
+{
+    struct ucred listener;
+    socklen_t len = sizeof(listener);
+    struct pollfd ended = {.fd = -1, .events = POLLIN};
+    bool gone;
+
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &listener, &len) < 0)
+        return false;
+    ended.fd = (int) syscall(SYS_pidfd_open, listener.pid, 0);
+    if (ended.fd < 0)
+        return errno == ESRCH;
+    gone = poll(&ended, 1, 0) == 1;
+    (void) close(ended.fd);
+    return gone;
+}
+
 /* Removes a socket that nobody serves. Absent is fine. */
 static int remove_stale(const struct sockaddr_un *address, struct err *err)
 {
@@ -97,10 +118,14 @@ static int remove_stale(const struct sockaddr_un *address, struct err *err)
     if (fd < 0)
         return err_errno(err, -errno, "make a Unix socket");
     /* EAGAIN is a full backlog: somebody listens, if slowly. */
-    if (connect(fd, (const struct sockaddr *) address, sizeof(*address)) == 0 || errno == EAGAIN)
+    if (connect(fd, (const struct sockaddr *) address, sizeof(*address)) == 0) {
+        if (!listener_is_gone(fd))
+            return in_use(path, err);
+    } else if (errno == EAGAIN) {
         return in_use(path, err);
-    if (errno != ECONNREFUSED)
+    } else if (errno != ECONNREFUSED) {
         return err_errno(err, -errno, "socket %s: find out whether anybody serves it", path);
+    }
     if (unlink(path) < 0 && errno != ENOENT)
         return err_errno(err, -errno, "remove the stale socket %s", path);
     return 0;

@@ -2,6 +2,7 @@
 
 #include "base/fdio.h"
 #include "supervisor/attempt.h"
+#include "supervisor/supervisor.h"
 #include "supervisor/tree.h"
 
 #include <errno.h>
@@ -312,6 +313,9 @@ void launch_child(void *arg, const struct err *born_err)
     const struct launch *launch = arg;
     struct err err = {0};
 
+    /* Should the supervisor die while we hang in an open, nobody may find its sockets alive. */
+    (void) close(SUPERVISOR_FD_LINK);
+    (void) close(SUPERVISOR_FD_LISTEN);
     if (born_err)
         launch_fail(launch, born_err);
     (void) setsid();

@@ -28,3 +28,27 @@ need() {
 		return 1
 	}
 }
+
+# need_cgroups: a cgroup v2 hierarchy (alone or beside v1) in which groups can be made; else one
+# sentence that says what was looked for and what was found.
+need_cgroups() {
+	local mount options try
+	read -r mount options < <(awk '{ for (i = 7; i <= NF; i++) if ($i == "-") break }
+		$(i + 1) == "cgroup2" { print $5, $6; exit }' /proc/self/mountinfo) || :
+	if [ -z "$mount" ]; then
+		echo "looked for a cgroup2 file system in /proc/self/mountinfo, found none: quelld needs cgroup v2, alone or beside v1" >&2
+		return 1
+	fi
+	case ,$options, in
+	*,ro,*)
+		echo "looked for a cgroup2 file system to make groups in, found $mount mounted read-only" >&2
+		return 1
+		;;
+	esac
+	try=$mount/quell-need-$$
+	mkdir "$try" 2>/dev/null || {
+		echo "looked for a place to make control groups, found that none can be made in $mount" >&2
+		return 1
+	}
+	rmdir "$try"
+}

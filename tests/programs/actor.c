@@ -26,6 +26,11 @@ static void on_term(int signal)
     _exit(term_code);
 }
 
+static int number(const char *text)
+{
+    return (int) strtol(text, NULL, 10);
+}
+
 static void fail(const char *what)
 {
     perror(what);
@@ -106,7 +111,7 @@ static void act(const char *word)
     } else if ((value = value_of(word, "touch"))) {
         touch(value);
     } else if ((value = value_of(word, "on-term"))) {
-        term_code = atoi(value);
+        term_code = number(value);
         (void) signal(SIGTERM, on_term);
     } else if ((value = value_of(word, "daemon"))) {
         leave_daemon(value);
@@ -115,9 +120,9 @@ static void act(const char *word)
     } else if (strcmp(word, "hold") == 0) {
         hold();
     } else if ((value = value_of(word, "raise"))) {
-        (void) raise(atoi(value));
+        (void) raise(number(value));
     } else if ((value = value_of(word, "exit"))) {
-        exit(atoi(value));
+        exit(number(value));
     } else {
         (void) fprintf(stderr, "actor: what is %s?\n", word);
         exit(124);

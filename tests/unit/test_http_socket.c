@@ -174,6 +174,33 @@ Test(http_socket, one_that_is_just_starting_is_not_overtaken)
     rival_end(rival);
 }
 
+Test(http_socket, one_that_only_a_child_of_its_dead_owner_holds_open_is_replaced)
+{
+    CLEANUP(http_socket_closep) struct http_socket *sock = NULL;
+    struct err err = {0};
+    int hold[2];
+    int status;
+    pid_t owner;
+
+    cr_assert_eq(pipe(hold), 0);
+    owner = fork();
+    if (owner == 0) {
+        struct http_socket *own;
+        char byte;
+
+        (void) close(hold[1]);
+        if (http_socket_open(path, 0600, &own, &err) < 0)
+            _exit(1);
+        if (fork() == 0)
+            _exit((int) read(hold[0], &byte, 1)); /* lives on, with the listening descriptor */
+        _exit(0);
+    }
+    cr_assert_eq(waitpid(owner, &status, 0), owner);
+    cr_assert_eq(status, 0);
+    cr_expect_eq(http_socket_open(path, 0600, &sock, &err), 0, "%s", err.text);
+    (void) close(hold[1]);
+}
+
 Test(http_socket, close_leaves_a_file_that_somebody_else_has_put_there)
 {
     struct http_socket *sock;

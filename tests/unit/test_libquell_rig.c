@@ -5,6 +5,7 @@
 #include "ipc/envelope.h"
 
 #include <criterion/criterion.h>
+#include <ftw.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -53,13 +54,23 @@ void rig_stop(struct rig *rig)
     rig->quell = quell_close(rig->quell);
 }
 
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *where)
+{
+    (void) st;
+    (void) kind;
+    (void) where;
+    return remove(path);
+}
+
+void rig_remove_tree(const char *dir)
+{
+    cr_assert_eq(nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
+}
+
 void rig_done(struct rig *rig)
 {
-    char command[128];
-
     rig_stop(rig);
-    (void) snprintf(command, sizeof(command), "rm -rf %s", rig->dir);
-    cr_assert_eq(system(command), 0);
+    rig_remove_tree(rig->dir);
 }
 
 /* Waits for the head, or for @peer_fd; lets the head work. False: nothing came in time. */

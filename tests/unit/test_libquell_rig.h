@@ -22,6 +22,7 @@ struct rig {
     char log[8192];      /* all lines so far */
 };
 
+void rig_remove_tree(const char *dir); /* with all that is in it */
 void rig_open(struct rig *rig, uint64_t heartbeat_ms);
 void rig_start(struct rig *rig); /* again, after rig_stop() */
 void rig_stop(struct rig *rig);

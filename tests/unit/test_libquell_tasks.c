@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static struct rig rig;
@@ -137,27 +138,26 @@ Test(libquell_tasks, a_task_that_root_gave_away_belongs_to_its_user)
 
 Test(libquell_tasks, a_specification_may_have_128_KiB_and_no_byte_more)
 {
+    static const char has[] = "the task's specification (command, environment, paths) has ";
     static char big[TASK_SPEC_MAX + 1];
     const char *argv[] = {"/bin/echo", big};
     struct quell_task_request request = {.node = "n1", .argv = argv, .argv_len = 2, .submit = true};
-    size_t low = 0, high = TASK_SPEC_MAX;
+    size_t most = TASK_SPEC_MAX;
     struct outcome outcome;
-    unsigned long bytes = 0;
+    size_t bytes;
 
     memset(big, 'x', TASK_SPEC_MAX);
     outcome = rig_add(&rig, &request, &alice_asks);
     cr_assert(outcome.refused);
     cr_expect_eq(outcome.refusal.code, TASK_E_INVALID);
-    cr_assert_eq(sscanf(outcome.refusal.text,
-                        "the task's specification (command, environment, paths) has %lu bytes",
-                        &bytes),
-                 1, "%s", outcome.refusal.text);
-    high -= bytes - TASK_SPEC_MAX; /* what the rest takes */
-    low = high;
+    cr_assert_eq(strncmp(outcome.refusal.text, has, sizeof(has) - 1), 0, "%s",
+                 outcome.refusal.text);
+    bytes = strtoul(outcome.refusal.text + sizeof(has) - 1, NULL, 10);
+    most -= bytes - TASK_SPEC_MAX; /* what the rest takes */
     memset(big, 0, sizeof(big));
-    memset(big, 'x', low + 1);
+    memset(big, 'x', most + 1);
     cr_expect(rig_add(&rig, &request, &alice_asks).refused);
-    big[low] = '\0';
+    big[most] = '\0';
     outcome = rig_add(&rig, &request, &alice_asks);
     cr_assert_not(outcome.refused, "%s", outcome.refusal.text);
     cr_expect(peer_one_command(&peer).start);
@@ -419,8 +419,8 @@ Test(libquell_tasks, a_message_has_at_most_320_characters_and_is_text)
     struct outcome outcome;
 
     (void) rig_add_simple(&rig, "n1", 0, false);
-    for (int i = 0; i < 321; i++)
-        (void) strcat(message, "\xF0\x9F\x90\x8C");
+    for (size_t i = 0; i < 321; i++)
+        memcpy(message + 4 * i, "\xF0\x9F\x90\x8C", 4);
     outcome = rig_cancel(&rig, 1, 1, message, -1, &alice_asks);
     expect_refusal(&outcome, TASK_E_MESSAGE_TOO_LONG,
                    "the message has 321 characters, at most 320 are allowed");

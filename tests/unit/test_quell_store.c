@@ -1,5 +1,7 @@
 /* The database as a file: what is opened, what is refused, and that a refused one is left as it is.
  */
+#include "test_libquell_rig.h"
+
 #include "base/fdio.h"
 #include "libquell/store.h"
 #include "libquell/store_impl.h"
@@ -24,10 +26,7 @@ static void setup(void)
 
 static void teardown(void)
 {
-    char command[128];
-
-    (void) snprintf(command, sizeof(command), "rm -rf %s", dir);
-    cr_assert_eq(system(command), 0);
+    rig_remove_tree(dir);
 }
 
 TestSuite(quell_store, .init = setup, .fini = teardown, .timeout = 60);
