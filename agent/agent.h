@@ -45,6 +45,7 @@ struct task {
     pid_t supervisor_pid; /* 0: not our child */
     int link_fd;          /* -1: no connection with its supervisor */
     struct event *link_event;
+    bool unreadable;    /* its record can't be read: known to the head, otherwise left alone */
     bool leader_reaped; /* by the agent, its parent after the supervisor's death */
     int leader_wait_status;
     bool has_group; /* there may be a group to be removed */
@@ -83,8 +84,9 @@ struct agent {
     char boot_id[40];
     int run_dirfd;
     int run_lock_fd;
-    int supervisor_fd; /* the program, opened at start */
-    int oom_score_adj; /* the agent's own, given back to tasks */
+    int supervisor_fd;   /* the program, opened at start */
+    int oom_score_adj;   /* the agent's own, given back to tasks */
+    uint64_t open_files; /* the soft limit that the agent was started with, given back to tasks */
     uint64_t memory_bytes;
     uint32_t cores;
     bool stopping;

@@ -149,16 +149,17 @@ bool head_request_greet(struct head_link *link)
     char *unenforceable[CGROUP_LIMIT_COUNT];
     Quell__Pb__Request request = QUELL__PB__REQUEST__INIT;
     Quell__Pb__Hello hello = QUELL__PB__HELLO__INIT;
+    Quell__Pb__Name unknown = QUELL__PB__NAME__INIT;
     struct task *task = link->hello_next;
     size_t len = 0;
 
     for (; task && len < HELLO_PART; task = TAILQ_NEXT(task, entry)) {
-        if (!task->command)
+        if (!task->command && !task->unreadable)
             continue;
         quell__pb__known__init(&known[len]);
         known[len].uid = (ProtobufCBinaryData){.len = TASK_UID_SIZE, .data = task->uid};
-        known[len].name = task->command->name;
-        known[len].version = task->command->version;
+        known[len].name = task->command ? task->command->name : &unknown;
+        known[len].version = task->command ? task->command->version : 0;
         known[len].phase = phase_of(task);
         pointers[len] = &known[len];
         len++;

@@ -26,6 +26,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -106,6 +107,18 @@ static void on_stop(evutil_socket_t fd, short what, void *arg)
 }
 
 /* ---- beginning and end ---- */
+
+/* Each task costs a descriptor; what one process may have by default is soon used up. */
+static void agent_raise_files(struct agent *agent)
+{
+    struct rlimit files;
+
+    if (getrlimit(RLIMIT_NOFILE, &files) < 0)
+        return;
+    agent->open_files = (uint64_t) files.rlim_cur;
+    files.rlim_cur = files.rlim_max;
+    (void) setrlimit(RLIMIT_NOFILE, &files);
+}
 
 static int agent_read_host(struct agent *agent, struct err *err)
 {
@@ -223,6 +236,7 @@ static int agent_open(struct agent *agent, struct err *err)
         return err_set(err, -EPERM,
                        "quelld must be run as root: it makes cgroups and becomes the "
                        "tasks' users");
+    agent_raise_files(agent);
     r = agent_read_host(agent, err);
     r = r < 0 ? r : agent_find_supervisor(agent, err);
     r = r < 0 ? r : store_open(agent->options.state_dir, &agent->store, err);

@@ -9,12 +9,14 @@
 #include "base/hex.h"
 #include "base/log.h"
 
+#include <errno.h>
 #include <string.h>
 
 struct facts { /* what the disk says of one attempt */
     Quell__Pb__Record *command;
     Quell__Pb__Record *started;
     Quell__Pb__Record *ending;
+    bool was_started; /* the file is there, whatever it says */
 };
 
 static void facts_free(struct facts *facts)
@@ -27,28 +29,44 @@ static void facts_free(struct facts *facts)
         quell__pb__record__free_unpacked(facts->ending, NULL);
 }
 
-/* A record that is there and can't be read is left untouched, and its attempt with it. */
-static bool facts_read_one(int fd, const char *uid_text, const char *file,
-                           Quell__Pb__Record__KindCase kind, Quell__Pb__Record **ret)
+/* 0 also when there is none. -EBADMSG: it is there and can't be read: left untouched, and its
+   attempt with it. Anything else: it could not be read now. */
+static int facts_read_one(int fd, const char *uid_text, const char *file,
+                          Quell__Pb__Record__KindCase kind, Quell__Pb__Record **ret,
+                          struct err *err)
 {
-    struct err err = {0};
+    int r;
 
     if (!store_has(fd, file))
-        return true;
-    if (store_read(fd, file, ret, &err) == 0 && (*ret)->kind_case == kind)
-        return true;
-    log_error("attempt %s is left alone: %s: %s", uid_text, file,
-              *ret ? "not the record that belongs here" : err.text);
-    return false;
+        return 0;
+    r = store_read(fd, file, ret, err);
+    if (r == -EMFILE || r == -ENFILE || r == -ENOMEM)
+        return r;
+    if (r == 0 && (*ret)->kind_case == kind)
+        return 0;
+    log_error("attempt %s: %s: %s", uid_text, file,
+              *ret ? "not the record that belongs here" : err->text);
+    if (*ret)
+        quell__pb__record__free_unpacked(*ret, NULL);
+    *ret = NULL;
+    return -EBADMSG;
 }
 
-static bool facts_read(int fd, const char *uid_text, struct facts *ret)
+static int facts_read(int fd, const char *uid_text, struct facts *ret, struct err *err)
 {
-    return facts_read_one(fd, uid_text, "command", QUELL__PB__RECORD__KIND_COMMAND,
-                          &ret->command) &&
-           facts_read_one(fd, uid_text, "started", QUELL__PB__RECORD__KIND_STARTED,
-                          &ret->started) &&
-           facts_read_one(fd, uid_text, "ending", QUELL__PB__RECORD__KIND_ENDING, &ret->ending);
+    int r;
+
+    ret->was_started = store_has(fd, "started");
+    r = facts_read_one(fd, uid_text, "started", QUELL__PB__RECORD__KIND_STARTED, &ret->started,
+                       err);
+    if (r < 0 && r != -EBADMSG) /* a torn one still says that the attempt was started */
+        return r;
+    r = facts_read_one(fd, uid_text, "command", QUELL__PB__RECORD__KIND_COMMAND, &ret->command,
+                       err);
+    if (r == 0)
+        r = facts_read_one(fd, uid_text, "ending", QUELL__PB__RECORD__KIND_ENDING, &ret->ending,
+                           err);
+    return r == 0 && ret->command && !ret->command->command->name ? -EBADMSG : r;
 }
 
 static void take_facts(struct task *task, struct facts *facts)
@@ -102,7 +120,7 @@ static void replay_facts(struct task *task, struct facts *facts)
                   "the node was rebooted before the task had ended");
         return;
     }
-    if (!alive && !task->started && !task_group_is_populated(task)) {
+    if (!alive && !facts->was_started && !task_group_is_populated(task)) {
         /* Never executed, and nobody is about to: as if the command had come just now. */
         task_event(task, cancelled ? ATTEMPT_EV_CANCEL : ATTEMPT_EV_START, NULL);
         return;
@@ -117,29 +135,60 @@ static void replay_facts(struct task *task, struct facts *facts)
         task_event(task, ATTEMPT_EV_SUPERVISOR_GONE, NULL);
 }
 
+struct recovery {
+    struct agent *agent;
+    struct err *err;
+    int result;
+};
+
+/* The head is told that it is here, so that nobody takes it for ended; nothing else is done with
+ * it. */
+static void recover_unreadable(struct task *task)
+{
+    log_error("attempt %s is left alone until its records can be read", task->uid_text);
+    task->unreadable = true;
+}
+
+/* An attempt that is passed over would be taken for ended by the head: whatever hinders here ends
+   the agent, with its tasks unharmed. */
 static void recover_one(void *arg, const char *uid_text)
 {
-    struct agent *agent = arg;
+    struct recovery *recovery = arg;
+    struct agent *agent = recovery->agent;
     CLEANUP(facts_free) struct facts facts = {0};
-    uint8_t uid[TASK_UID_SIZE];
+    CLEANUP_FD int fd = -1;
     const Quell__Pb__Name *name;
     struct task *task;
-    CLEANUP_FD int fd = store_open_attempt(&agent->store, uid_text, false, NULL);
+    uint8_t uid[TASK_UID_SIZE];
+    int r;
 
-    if (fd < 0 || !facts_read(fd, uid_text, &facts) || !hex_decode(uid_text, uid, sizeof(uid)))
+    if (recovery->result < 0 || !hex_decode(uid_text, uid, sizeof(uid)))
         return;
-    if (!facts.command) { /* made and never recorded, or acknowledged and half removed */
+    fd = store_open_attempt(&agent->store, uid_text, false, recovery->err);
+    if (fd < 0) {
+        recovery->result = fd;
+        return;
+    }
+    r = facts_read(fd, uid_text, &facts, recovery->err);
+    if (r < 0 && r != -EBADMSG) {
+        recovery->result = r;
+        return;
+    }
+    if (r == 0 && !facts.command) { /* never recorded, or acknowledged and half removed */
         (void) store_forget(&agent->store, uid_text, NULL);
         return;
     }
-    name = facts.command->command->name;
-    if (!name) {
-        log_error("attempt %s is left alone: its command names no task", uid_text);
+    name = r == 0 ? facts.command->command->name : NULL;
+    task = task_table_add(agent, uid, name ? name->job_id : 0, name ? name->task_id : 0,
+                          name ? name->attempt : 0);
+    if (!task) {
+        recovery->result = err_set(recovery->err, -ENOMEM, "no memory for the tasks of this node");
         return;
     }
-    task = task_table_add(agent, uid, name->job_id, name->task_id, name->attempt);
-    if (!task)
+    if (r < 0) {
+        recover_unreadable(task);
         return;
+    }
     take_facts(task, &facts);
     replay_facts(task, &facts);
     head_link_acknowledge(task);
@@ -161,10 +210,12 @@ static void recover_group(void *arg, const char *name)
 
 int recover_tasks(struct agent *agent, struct err *err)
 {
+    struct recovery recovery = {.agent = agent, .err = err};
     struct task *task, *next;
     int r;
 
-    r = store_each(&agent->store, recover_one, agent, err);
+    r = store_each(&agent->store, recover_one, &recovery, err);
+    r = r < 0 ? r : recovery.result;
     if (r < 0)
         return r;
     for (task = TAILQ_FIRST(&agent->tasks); task; task = next) {

@@ -270,6 +270,9 @@ int task_command(struct agent *agent, Quell__Pb__Command *command, struct err *e
         task_event(task, ATTEMPT_EV_REPEATED, NULL);
         return 0;
     }
+    if (task && task->unreadable)
+        return err_set(err, -EBADMSG, "task %u.%u: its record on this node can't be read",
+                       command->name->job_id, command->name->task_id);
     if (!command->start && !command->cancel)
         return err_set(err, -EPROTO, "a command with neither start nor cancel");
     if (!task)

@@ -129,6 +129,7 @@ static void task_fill_launch(const struct task *task, const struct task_cgroup_d
     launch->leftover_grace_ms = agent->options.leftover_grace_ms;
     launch->group = (char *) task->group;
     launch->oom_score_adj = agent->oom_score_adj;
+    launch->open_files = agent->open_files;
     launch->cgroup_mode = (char *) cgroup_mode_name(dirs->mode);
     launch->cgroup_path = (char *) dirs->cgroup_path;
     launch->clone_into = dirs->clone_into;

@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -157,13 +158,18 @@ static void launch_reset_signals(void)
     (void) sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* What the agent protects itself with is nothing for a task. */
+/* What the agent protects itself with, and what it needs itself, is nothing for a task. */
 static void launch_unprotect(const struct launch *launch)
 {
+    struct rlimit files;
     char text[16];
 
     (void) snprintf(text, sizeof(text), "%d", (int) launch->order->oom_score_adj);
     (void) fdio_write_text(AT_FDCWD, "/proc/self/oom_score_adj", text);
+    if (launch->order->open_files && getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = (rlim_t) launch->order->open_files;
+        (void) setrlimit(RLIMIT_NOFILE, &files);
+    }
 }
 
 static int launch_become(const Quell__Pb__User *user, struct err *err)
