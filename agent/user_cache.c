@@ -76,7 +76,7 @@ struct user_cache *user_cache_free(struct user_cache *cache)
     return NULL;
 }
 
-/* Tells all that wait; an answer that is an error is not kept. */
+/* Tells all that wait. An answer that is an error is not kept, and neither is the entry. */
 static void user_answer(struct user *user, const struct user_info *info, const struct err *err)
 {
     user_stop(user);
@@ -85,6 +85,8 @@ static void user_answer(struct user *user, const struct user_info *info, const s
         wait->on_done(wait->arg, info, err);
         free(wait);
     }
+    if (!info)
+        user_free(user);
 }
 
 static void on_lookup(evutil_socket_t fd, short what, void *arg)

@@ -60,7 +60,7 @@ static const char *asker_read(struct asker *asker, int *ret_status)
         want = (size_t) (body - asker->answer) + strtoul(length + 17, NULL, 10);
     }
     if (ret_status)
-        *ret_status = atoi(asker->answer + strlen("HTTP/1.1 "));
+        *ret_status = (int) strtol(asker->answer + strlen("HTTP/1.1 "), NULL, 10);
     return body;
 }
 

@@ -159,6 +159,7 @@ static void clear_group(const char *path, bool remove)
         (void) nftw(path, remove_group, 16, FTW_DEPTH | FTW_PHYS);
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): DEPTH is its end */
 static void clear_below(const char *path, const char *name, bool remove, int depth)
 {
     DIR *dir = depth > 0 ? opendir(path) : NULL;

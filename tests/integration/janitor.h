@@ -11,8 +11,8 @@ struct janitor {
     int fd; /* the writing end; what is written are the names of groups, a line each */
 };
 
-/* @dir: the world's directory. Its daemons carry JANITOR_DAEMON and its tasks JANITOR_TASK with that
-   value in their environment. */
+/* @dir: the world's directory. Its daemons carry JANITOR_DAEMON and its tasks JANITOR_TASK with
+   that value in their environment. */
 #define JANITOR_DAEMON "QUELL_TEST_DAEMON"
 #define JANITOR_TASK   "QUELL_TEST_TASK"
 void janitor_start(struct janitor *j, const char *dir);

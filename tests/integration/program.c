@@ -97,8 +97,7 @@ static int remaining_ms(const struct timespec *until)
 
 void program_await(struct program *p, const char *text)
 {
-    struct pollfd fds[] = {{.fd = p->log_fd, .events = POLLIN},
-                           {.fd = p->pidfd, .events = POLLIN}};
+    struct pollfd fds[] = {{.fd = p->log_fd, .events = POLLIN}, {.fd = p->pidfd, .events = POLLIN}};
     struct timespec until;
 
     (void) clock_gettime(CLOCK_MONOTONIC, &until);

@@ -23,7 +23,8 @@ struct program {
 /* Of one child process, before exec. */
 struct program_child {
     const char *mark; /* "NAME=value" for its environment; NULL: none */
-    int (*prepare)(void *arg); /* as another user, in another namespace; not 0: it exits with that */
+    int (*prepare)(
+        void *arg); /* as another user, in another namespace; not 0: it exits with that */
     void *arg;
 };
 

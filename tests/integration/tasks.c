@@ -79,9 +79,8 @@ struct ctl run(struct world *world, uint32_t uid, const char *const *argv)
     run_read(fds, texts);
     cr_assert_eq(waitpid(pid, &status, 0), pid);
     cr_assert(WIFEXITED(status), "%s: wait status 0x%x: %s", argv[0], (unsigned) status, texts[1]);
-    ret = (struct ctl){.status = WEXITSTATUS(status),
-                       .out = keep(world, texts[0]),
-                       .err = keep(world, texts[1])};
+    ret = (struct ctl){
+        .status = WEXITSTATUS(status), .out = keep(world, texts[0]), .err = keep(world, texts[1])};
     free(texts[0]);
     free(texts[1]);
     cr_assert_null(strstr(ret.err, "Sanitizer"), "%s", ret.err);
@@ -161,19 +160,31 @@ json_t *task_wait(struct world *world, const char *task)
     return json;
 }
 
+/* For sentences where there is no world at hand: it is kept until the process ends. */
+static const char *shown(const json_t *json)
+{
+    static char text[16384];
+    const size_t len = json_dumpb(json, text, sizeof(text), JSON_INDENT(1) | JSON_ENCODE_ANY);
+
+    text[len < sizeof(text) ? len : 0] = '\0';
+    return text;
+}
+
 json_t *at(const json_t *object, const char *path)
 {
+    const json_t *found = object;
+    const char *rest = path;
     char name[64];
 
     for (;;) {
-        const size_t len = strcspn(path, ".");
+        const size_t len = strcspn(rest, ".");
 
-        (void) snprintf(name, sizeof(name), "%.*s", (int) len, path);
-        object = json_object_get(object, name);
-        cr_assert_not_null(object, "there is no %s", path);
-        if (path[len] == '\0')
-            return (json_t *) object;
-        path += len + 1;
+        (void) snprintf(name, sizeof(name), "%.*s", (int) len, rest);
+        found = json_object_get(found, name);
+        cr_assert_not_null(found, "there is no %s in %s", path, shown(object));
+        if (rest[len] == '\0')
+            return (json_t *) found;
+        rest += len + 1;
     }
 }
 
@@ -181,14 +192,16 @@ const char *text_at(const json_t *object, const char *path)
 {
     const json_t *value = at(object, path);
 
-    return json_is_null(value) ? "(null)" : json_string_value(value) ? json_string_value(value) : "(no text)";
+    return json_is_null(value)        ? "(null)"
+           : json_string_value(value) ? json_string_value(value)
+                                      : "(no text)";
 }
 
 int64_t number_at(const json_t *object, const char *path)
 {
     const json_t *value = at(object, path);
 
-    cr_assert(json_is_integer(value), "%s is not a number", path);
+    cr_assert(json_is_integer(value), "%s is not a number in %s", path, shown(object));
     return json_integer_value(value);
 }
 
@@ -263,12 +276,10 @@ void assert_failed(struct world *world, const json_t *task, const char *cause,
 static int each_survivor(struct world *world, const char *task, void (*each)(pid_t pid, void *arg))
 {
     const char *marks[4] = {world->mark};
-    unsigned job_id, task_id;
 
     if (task) {
-        cr_assert_eq(sscanf(task, "%u.%u", &job_id, &task_id), 2);
-        marks[1] = keepf(world, "QUELL_JOB_ID=%u", job_id);
-        marks[2] = keepf(world, "QUELL_TASK_ID=%u", task_id);
+        marks[1] = keepf(world, "QUELL_JOB_ID=%.*s", (int) strcspn(task, "."), task);
+        marks[2] = keepf(world, "QUELL_TASK_ID=%s", strchr(task, '.') + 1);
     }
     return processes_marked(marks, each, world);
 }
@@ -332,15 +343,14 @@ void group_await_removal(const struct agent *agent, const char *task)
 
 pid_t supervisor_pid(const struct agent *agent)
 {
-    char path[600];
+    char path[600], first[32] = "", second[32];
     FILE *file;
-    int pid = 0, second;
 
     (void) snprintf(path, sizeof(path), "%s/supervisors/cgroup.procs", agent->group);
     file = fopen(path, "re");
     cr_assert_not_null(file, "%s: %s", path, strerror(errno));
-    cr_assert_eq(fscanf(file, "%d", &pid), 1, "no supervisor in %s", path);
-    cr_assert_neq(fscanf(file, "%d", &second), 1, "more than one supervisor in %s", path);
+    cr_assert_not_null(fgets(first, sizeof(first), file), "no supervisor in %s", path);
+    cr_assert_null(fgets(second, sizeof(second), file), "more than one supervisor in %s", path);
     (void) fclose(file);
-    return (pid_t) pid;
+    return (pid_t) strtol(first, NULL, 10);
 }

@@ -9,13 +9,13 @@
 #include <stdint.h>
 
 struct ctl {
-    int status; /* of exit */
+    int status;      /* of exit */
     const char *out; /* kept */
     const char *err;
 };
 
 /* Runs quellctl with these words, as root, with the world's head and first agent. */
-#define ctl(world, ...) ctl_run((world), 0, (const char *const[]){__VA_ARGS__, NULL})
+#define ctl(world, ...)         ctl_run((world), 0, (const char *const[]){__VA_ARGS__, NULL})
 #define ctl_as(world, uid, ...) ctl_run((world), (uid), (const char *const[]){__VA_ARGS__, NULL})
 struct ctl ctl_run(struct world *world, uint32_t uid, const char *const *words);
 /* Runs any program; the same. */
@@ -41,7 +41,7 @@ json_t *task_wait(struct world *world, const char *task); /* until it has ended 
     } while (0)
 
 /* At a path such as "proof.us.kill". */
-json_t *at(const json_t *object, const char *path);      /* there must be such a member */
+json_t *at(const json_t *object, const char *path);          /* there must be such a member */
 const char *text_at(const json_t *object, const char *path); /* a string */
 int64_t number_at(const json_t *object, const char *path);   /* an integer */
 bool null_at(const json_t *object, const char *path);

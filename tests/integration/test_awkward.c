@@ -71,7 +71,8 @@ Test(awkward, a_task_that_no_agent_can_have_is_cancelled_at_once)
     assert_never_started(w, id, witness);
 }
 
-Test(awkward, a_task_that_a_killed_agent_may_have_is_cancelled_when_the_agent_is_back_and_never_runs)
+Test(awkward,
+     a_task_that_a_killed_agent_may_have_is_cancelled_when_the_agent_is_back_and_never_runs)
 {
     struct world *w = world_open(1);
     const char *id, *witness;
@@ -123,7 +124,8 @@ Test(awkward, a_task_that_hangs_in_the_opening_of_a_file_is_ended_there)
         cr_assert_eq(chmod(fifo, 0666), 0);
         (void) mkdir(dir, 0777);
         (void) chmod(dir, 0777);
-        id = submit(w, "--stdin", fifo, "--", program_in(w, "actor"), keepf(w, "touch=%s/ran", dir));
+        id =
+            submit(w, "--stdin", fifo, "--", program_in(w, "actor"), keepf(w, "touch=%s/ran", dir));
         cancel(w, id, "-m", "not now", "--grace", graces[i]);
         task = task_wait(w, id);
         assert_text(w, task, "status", "TaskStatus_Cancelled");
@@ -144,9 +146,9 @@ static bool cross(struct world *w, struct asker *asker, int row)
 {
     const char *go = keepf(w, "go-%d", row), *ready = keepf(w, "ready-%d", row);
     const int go_fd = fifo_in(w, go), ready_fd = fifo_in(w, ready);
-    const char *id = submit(w, "--stdout", path_in(w, ready), "--", program_in(w, "actor"),
-                            "on-term=77", "say=ready", keepf(w, "read=%s", path_in(w, go)),
-                            keepf(w, "exit=%d", row % 2));
+    const char *id =
+        submit(w, "--stdout", path_in(w, ready), "--", program_in(w, "actor"), "on-term=77",
+               "say=ready", keepf(w, "read=%s", path_in(w, go)), keepf(w, "exit=%d", row % 2));
     const json_t *task;
     json_t *answer;
     int status;

@@ -145,8 +145,8 @@ Test(cancel, a_program_that_dies_of_sigterm_has_that_signal_beside_cancelled)
 {
     struct world *w = world_open(1);
     const int ready = fifo_in(w, "ready");
-    const char *id =
-        submit(w, "--stdout", path_in(w, "ready"), "--", program_in(w, "actor"), "say=ready", "hold");
+    const char *id = submit(w, "--stdout", path_in(w, "ready"), "--", program_in(w, "actor"),
+                            "say=ready", "hold");
 
     fifo_expect(ready, "ready");
     cancel(w, id, "--grace", "50s");
@@ -175,7 +175,7 @@ Test(cancel, the_message_is_kept_as_it_was_given_up_to_320_code_points)
     struct ctl answer;
 
     for (size_t i = 0; i < 320; i++)
-        (void) strcat(longest, "\xf0\x9d\x84\x9e"); /* a clef: 4 bytes, one code point */
+        memcpy(longest + 4 * i, "\xf0\x9d\x84\x9e", 4); /* a clef: 4 bytes, one code point */
     memset(too_long, 'x', 321);
 
     id = submit_fighter(w, "n1", 1);

@@ -1,4 +1,5 @@
-/* Without cgroups that can be written, quelld ends with one sentence that tells what it looked for. */
+/* Without cgroups that can be written, quelld ends with one sentence that tells what it looked for.
+ */
 #include "tests/integration/tasks.h"
 
 #include <criterion/criterion.h>
@@ -43,7 +44,7 @@ static int make_covered(void *arg)
 static int make_read_only(void *arg)
 {
     FILE *mounts;
-    char points[64][256], line[4096], point[256], type[64];
+    char points[64][256], line[4096], type[64];
     int len = 0;
 
     (void) arg;
@@ -53,8 +54,9 @@ static int make_read_only(void *arg)
     if (!mounts)
         return CAN_NOT;
     while (len < 64 && fgets(line, sizeof(line), mounts))
-        if (sscanf(line, "%*s %255s %63s", point, type) == 2 && strncmp(type, "cgroup", 6) == 0)
-            (void) strcpy(points[len++], point);
+        if (sscanf(line, "%*s %255s %63s", points[len], type) == 2 &&
+            strncmp(type, "cgroup", 6) == 0)
+            len++;
     (void) fclose(mounts);
     for (int i = 0; i < len; i++)
         if (mount("none", points[i], NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL) < 0)
@@ -104,7 +106,8 @@ Test(cgroups, absent_ones_are_told_in_one_sentence)
 {
     struct world *w = world_make(NULL);
 
-    if (!quelld_fails(w, make_absent, (const char *const[]){"looked for", "cgroup2", "found", NULL}))
+    if (!quelld_fails(w, make_absent,
+                      (const char *const[]){"looked for", "cgroup2", "found", NULL}))
         SKIP("mounts of its own can't be had here: %s", strerror(EPERM));
 }
 

@@ -18,10 +18,11 @@ Test(many, a_hundred_short_tasks_of_one_job_have_each_its_own_outcome)
 
     for (int i = 1; i <= TASKS; i++) {
         int status;
-        const char *body = keepf(w,
-                                 "{\"node\": \"n1\", \"job_id\": 5, \"task_id\": %d, \"user\": "
-                                 "\"nobody\", \"submit\": true, \"command\": [\"%s\", \"exit=%d\"]}",
-                                 i, program_in(w, "actor"), i % 5);
+        const char *body =
+            keepf(w,
+                  "{\"node\": \"n1\", \"job_id\": 5, \"task_id\": %d, \"user\": "
+                  "\"nobody\", \"submit\": true, \"command\": [\"%s\", \"exit=%d\"]}",
+                  i, program_in(w, "actor"), i % 5);
         json_t *task = keep_json(w, asker_post(asker, "/v1/tasks", body, &status));
 
         cr_assert_eq(status, 200, "task %d: %s", i, dump(w, task));

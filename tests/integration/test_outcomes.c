@@ -58,20 +58,31 @@ Test(outcomes, what_keeps_a_program_from_starting_is_named_with_the_call_and_the
         const char *option, *value, *program;
         const char *parts[4];
     } rows[] = {
-        {"--name", "x", "/no/such/program", {"could not start", "execute /no/such/program",
-                                             "No such file"}},
+        {"--name",
+         "x",
+         "/no/such/program",
+         {"could not start", "execute /no/such/program", "No such file"}},
         {"--name", "x", "no-such-name", {"could not start", "execute no-such-name", "PATH"}},
-        {"--name", "x", "/etc/passwd", {"could not start", "execute /etc/passwd",
-                                        "Permission denied"}},
-        {"--workdir", "/no/such/dir", "true", {"could not start", "enter /no/such/dir",
-                                               "No such file"}},
-        {"--stdout", "/etc/quell-not-writable", "true", {"could not start",
-                                                         "open /etc/quell-not-writable",
-                                                         "Permission denied"}},
-        {"--stderr", "/no/such/dir/err", "true", {"could not start", "open /no/such/dir/err",
-                                                  "No such file"}},
-        {"--stdin", "/no/such/stdin", "true", {"could not start", "open /no/such/stdin",
-                                               "No such file"}},
+        {"--name",
+         "x",
+         "/etc/passwd",
+         {"could not start", "execute /etc/passwd", "Permission denied"}},
+        {"--workdir",
+         "/no/such/dir",
+         "true",
+         {"could not start", "enter /no/such/dir", "No such file"}},
+        {"--stdout",
+         "/etc/quell-not-writable",
+         "true",
+         {"could not start", "open /etc/quell-not-writable", "Permission denied"}},
+        {"--stderr",
+         "/no/such/dir/err",
+         "true",
+         {"could not start", "open /no/such/dir/err", "No such file"}},
+        {"--stdin",
+         "/no/such/stdin",
+         "true",
+         {"could not start", "open /no/such/stdin", "No such file"}},
         {"--env", "PATH=/nowhere", "true", {"could not start", "execute true", "PATH"}},
     };
     struct world *w = world_open(1);
@@ -103,8 +114,8 @@ Test(outcomes, a_time_limit_ends_the_whole_tree_and_is_the_cause)
 {
     struct world *w = world_open(1);
     const json_t *task;
-    const char *id = submit(w, "--runtime", "200ms", "--grace", "100ms", "--",
-                            program_in(w, "fighter"), "5");
+    const char *id =
+        submit(w, "--runtime", "200ms", "--grace", "100ms", "--", program_in(w, "fighter"), "5");
 
     task = task_wait(w, id);
     assert_failed(w, task, "time_limit", PARTS("time limit", "0.200 s"));
@@ -119,8 +130,8 @@ Test(outcomes, a_time_limit_ends_the_whole_tree_and_is_the_cause)
 Test(outcomes, a_limit_that_the_program_obeys_has_its_true_exit_code_beside_it)
 {
     struct world *w = world_open(1);
-    const json_t *task = task_wait(w, submit(w, "--runtime", "300ms", "--", program_in(w, "actor"),
-                                             "on-term=7", "hold"));
+    const json_t *task = task_wait(
+        w, submit(w, "--runtime", "300ms", "--", program_in(w, "actor"), "on-term=7", "hold"));
 
     assert_failed(w, task, "time_limit", PARTS("time limit"));
     assert_number(w, task, "exit_code", 7);

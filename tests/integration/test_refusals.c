@@ -71,15 +71,15 @@ Test(refusals, what_is_called_wrongly_exits_with_2)
 
     assert_sentence(ctl(w, "cancel"), 2, "quellctl: ", PARTS("cancel"));
     assert_sentence(ctl(w, "no-such-verb"), 2, "quellctl: ", PARTS("no-such-verb"));
-    assert_sentence(ctl(w, "cancel", "7.1", "--grace", "soon"), 2, "quellctl: ",
-                    PARTS("--grace", "soon"));
+    assert_sentence(ctl(w, "cancel", "7.1", "--grace", "soon"), 2,
+                    "quellctl: ", PARTS("--grace", "soon"));
     assert_sentence(ctl(w, "submit", "--", "true"), 2, "quellctl: ", PARTS("-n NODE"));
     assert_sentence(RUN(w, head, "--no-such-flag"), 2, "quell-head: ", PARTS("--no-such-flag"));
     assert_sentence(RUN(w, quelld, "--no-such-flag"), 2, "quelld: ", PARTS("--no-such-flag"));
-    assert_sentence(RUN(w, head, "--config", path_in(w, "head.conf")), 2, "quell-head: ",
-                    PARTS("--listen"));
-    assert_sentence(RUN(w, quelld, "--config", path_in(w, "quelld.conf")), 2, "quelld: ",
-                    PARTS("--head"));
+    assert_sentence(RUN(w, head, "--config", path_in(w, "head.conf")), 2,
+                    "quell-head: ", PARTS("--listen"));
+    assert_sentence(RUN(w, quelld, "--config", path_in(w, "quelld.conf")), 2,
+                    "quelld: ", PARTS("--head"));
 }
 
 Test(refusals, all_programs_tell_their_version_and_how_they_are_called)
@@ -105,14 +105,14 @@ Test(refusals, an_unknown_key_is_named_with_its_file_and_line)
     const char *agent = file_in(w, "bad-agent.conf", "[tasks]\n\nallow_rot = yes\n");
     const char *value = file_in(w, "bad-value.conf", "[tasks]\nallow_root = perhaps\n");
 
-    assert_sentence(RUN(w, bin(w, "quell-head"), "--config", head), 1, "quell-head: ",
-                    PARTS(keepf(w, "%s:3", head), "lissten"));
+    assert_sentence(RUN(w, bin(w, "quell-head"), "--config", head), 1,
+                    "quell-head: ", PARTS(keepf(w, "%s:3", head), "lissten"));
     assert_sentence(RUN(w, bin(w, "quelld"), "--config", agent, "--head", w->head_url), 1,
                     "quelld: ", PARTS(keepf(w, "%s:3", agent), "allow_rot"));
     assert_sentence(RUN(w, bin(w, "quelld"), "--config", value, "--head", w->head_url), 1,
                     "quelld: ", PARTS(keepf(w, "%s:2", value), "allow_root", "perhaps"));
-    assert_sentence(RUN(w, bin(w, "quelld"), "--config", "/no/such/file", "--head", w->head_url),
-                    1, "quelld: ", PARTS("/no/such/file", "No such file"));
+    assert_sentence(RUN(w, bin(w, "quelld"), "--config", "/no/such/file", "--head", w->head_url), 1,
+                    "quelld: ", PARTS("/no/such/file", "No such file"));
 }
 
 static int listen_somewhere(uint16_t *ret_port)
@@ -141,24 +141,19 @@ Test(refusals, what_is_in_use_already_is_named)
     const int fd = listen_somewhere(&port);
 
     url = keepf(w, "tcp://127.0.0.1:%u", port);
-    assert_sentence(
-                    RUN(w, head, "--listen", url, "--insecure", "--socket", other_socket,
+    assert_sentence(RUN(w, head, "--listen", url, "--insecure", "--socket", other_socket,
                         "--state-dir", other_state, "--config", config),
                     1, "quell-head: ", PARTS(url, "in use"));
-    assert_sentence(
-                    RUN(w, head, "--listen", w->head_url, "--socket", other_socket, "--state-dir",
+    assert_sentence(RUN(w, head, "--listen", w->head_url, "--socket", other_socket, "--state-dir",
                         other_state, "--config", config),
                     1, "quell-head: ", PARTS(w->head_url, "in use"));
-    assert_sentence(
-                    RUN(w, head, "--listen", other_url, "--socket", w->head_socket, "--state-dir",
+    assert_sentence(RUN(w, head, "--listen", other_url, "--socket", w->head_socket, "--state-dir",
                         other_state, "--config", config),
                     1, "quell-head: ", PARTS(w->head_socket));
-    assert_sentence(
-                    RUN(w, head, "--listen", other_url, "--socket", other_socket, "--state-dir",
+    assert_sentence(RUN(w, head, "--listen", other_url, "--socket", other_socket, "--state-dir",
                         path_in(w, "head"), "--config", config),
                     1, "quell-head: ", PARTS(path_in(w, "head")));
-    assert_sentence(
-                    RUN(w, bin(w, "quelld"), "--head", w->head_url, "--node", "n1", "--socket",
+    assert_sentence(RUN(w, bin(w, "quelld"), "--head", w->head_url, "--node", "n1", "--socket",
                         other_socket, "--state-dir", path_in(w, "n1.state"), "--run-dir",
                         path_in(w, "other.run"), "--config", path_in(w, "quelld.conf")),
                     1, "quelld: ", PARTS(path_in(w, "n1.state")));
@@ -176,17 +171,14 @@ Test(refusals, without_a_key_only_a_private_ipc_directory_or_insecure_will_do)
     cr_assert_eq(mkdir(open_dir, 0755), 0);
     cr_assert_eq(chmod(open_dir, 0755), 0);
     url = keepf(w, "ipc://%s/head.ipc", open_dir);
-    assert_sentence(
-                    RUN(w, bin(w, "quell-head"), "--listen", url, "--socket", path_in(w, "s"),
+    assert_sentence(RUN(w, bin(w, "quell-head"), "--listen", url, "--socket", path_in(w, "s"),
                         "--state-dir", path_in(w, "head"), "--config", path_in(w, "head.conf")),
                     1, "quell-head: ", PARTS(open_dir, "0700"));
-    assert_sentence(
-                    RUN(w, bin(w, "quell-head"), "--listen", "tcp://127.0.0.1:5960", "--socket",
+    assert_sentence(RUN(w, bin(w, "quell-head"), "--listen", "tcp://127.0.0.1:5960", "--socket",
                         path_in(w, "s"), "--state-dir", path_in(w, "head"), "--config",
                         path_in(w, "head.conf")),
                     1, "quell-head: ", PARTS("tcp://127.0.0.1:5960", "--insecure"));
-    assert_sentence(
-                    RUN(w, bin(w, "quelld"), "--head", "tcp://127.0.0.1:5960", "--config",
+    assert_sentence(RUN(w, bin(w, "quelld"), "--head", "tcp://127.0.0.1:5960", "--config",
                         path_in(w, "quelld.conf")),
                     1, "quelld: ", PARTS("tcp://127.0.0.1:5960", "--insecure"));
 }
@@ -194,7 +186,7 @@ Test(refusals, without_a_key_only_a_private_ipc_directory_or_insecure_will_do)
 Test(refusals, an_agent_that_is_not_root_says_so)
 {
     struct world *w = world_make(NULL);
-    const char *const argv[] = {program_in(w, "quelld"), "--head",   w->head_url, "--config",
+    const char *const argv[] = {program_in(w, "quelld"),   "--head", w->head_url, "--config",
                                 path_in(w, "quelld.conf"), "--node", "n1",        NULL};
     struct ctl answer;
 

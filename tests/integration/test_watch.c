@@ -1,4 +1,5 @@
-/* The first promise, looked at every millisecond: no process of a task lives when it is Cancelled. */
+/* The first promise, looked at every millisecond: no process of a task lives when it is Cancelled.
+ */
 #include "tests/integration/asker.h"
 #include "tests/integration/tasks.h"
 

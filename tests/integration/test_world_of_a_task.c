@@ -67,24 +67,25 @@ Test(world_of_a_task, it_has_the_environment_that_is_promised_and_nothing_of_the
 
 Test(world_of_a_task, it_is_the_user_in_the_directory_with_standard_files_only)
 {
+    static const char script[] = "id -u; id -g; id -G; pwd; readlink /proc/self/fd/0; "
+                                 "ls /proc/self/fd; umask; "
+                                 "grep -E 'Sig(Blk|Ign)|NoNewPrivs' /proc/$$/status | sort; "
+                                 "echo to-err >&2";
     struct world *w = world_open(1);
     const char *dir = workdir(w);
-    const char *text;
+    const char *id, *text;
     struct stat st;
 
-    assert_text(w,
-                task_wait(w, submit(w, "-J", "1", "--workdir", dir, "--", "sh", "-c",
-                                    "id -u; id -g; id -G; pwd; readlink /proc/self/fd/0; "
-                                    "ls /proc/$$/fd | wc -w; umask; "
-                                    "grep -E 'Sig(Blk|Ign)|NoNewPrivs' /proc/$$/status | sort; "
-                                    "echo to-err >&2")),
-                "status", "TaskStatus_Finished");
+    id = submit(w, "-J", "1", "--workdir", dir, "--", "sh", "-c", script);
+    assert_text(w, task_wait(w, id), "status", "TaskStatus_Finished");
     text = file_text(w, keepf(w, "%s/quell-1.1.0.out", dir));
-    cr_assert_str_eq(text, keepf(w,
-                                 "65534\n65534\n65534\n%s\n/dev/null\n3\n0022\n"
-                                 "NoNewPrivs:\t1\nSigBlk:\t0000000000000000\n"
-                                 "SigIgn:\t0000000000000000\n",
-                                 dir),
+    /* 3 is the directory that ls reads. */
+    cr_assert_str_eq(text,
+                     keepf(w,
+                           "65534\n65534\n65534\n%s\n/dev/null\n0\n1\n2\n3\n0022\n"
+                           "NoNewPrivs:\t1\nSigBlk:\t0000000000000000\n"
+                           "SigIgn:\t0000000000000000\n",
+                           dir),
                      "%s", text);
     cr_assert_str_eq(file_text(w, keepf(w, "%s/quell-1.1.0.err", dir)), "to-err\n");
     cr_assert_eq(stat(keepf(w, "%s/quell-1.1.0.out", dir), &st), 0);

@@ -149,18 +149,11 @@ void fifo_expect(int fd, const char *line)
 
 void head_start(struct world *world)
 {
-    const char *argv[] = {bin(world, "quell-head"),
-                          "--listen",
-                          world->head_url,
-                          "--socket",
-                          world->head_socket,
-                          "--state-dir",
-                          path_in(world, "head"),
-                          "--config",
-                          path_in(world, "head.conf"),
-                          NULL};
-    const struct program_child child = {.mark =
-                                            keepf(world, JANITOR_DAEMON "=%s", world->dir)};
+    const char *argv[] = {
+        bin(world, "quell-head"),    "--listen",    world->head_url,        "--socket",
+        world->head_socket,          "--state-dir", path_in(world, "head"), "--config",
+        path_in(world, "head.conf"), NULL};
+    const struct program_child child = {.mark = keepf(world, JANITOR_DAEMON "=%s", world->dir)};
 
     program_start(&world->head, argv, &child);
     program_await(&world->head, "listening");
@@ -183,8 +176,7 @@ void agent_launch(struct agent *agent)
                                "--config",
                                path_in(world, "quelld.conf"),
                                NULL};
-    const struct program_child child = {.mark =
-                                            keepf(world, JANITOR_DAEMON "=%s", world->dir)};
+    const struct program_child child = {.mark = keepf(world, JANITOR_DAEMON "=%s", world->dir)};
     const char *argv[48];
     size_t len = 0;
 
@@ -260,27 +252,33 @@ struct world *world_open(size_t agents)
     return world;
 }
 
-/* Ends it if it runs. Whatever there is to complain of is said, and counted. */
+/* Ends it if it runs. Returns how often there was reason to complain. */
 static int end_daemon(struct program *p)
 {
+    int status;
+
+    if (p->pid <= 0)
+        return 0;
+    program_signal(p, SIGTERM);
+    status = program_wait(p);
+    if (status == 0)
+        return 0;
+    (void) fprintf(stderr, "%s ended with wait status 0x%x on SIGTERM\n", p->name,
+                   (unsigned) status);
+    return 1;
+}
+
+/* The findings of sanitizers in the log of a daemon, and of the supervisors that share it. */
+static int judge_log(struct program *p, bool show)
+{
     static const char *const findings[] = {"Sanitizer", "runtime error:"};
+    const char *log = program_log(p);
     int complaints = 0;
 
-    if (p->pid > 0) {
-        int status;
-
-        program_signal(p, SIGTERM);
-        status = program_wait(p);
-        if (status != 0) {
-            (void) fprintf(stderr, "%s ended with wait status 0x%x on SIGTERM\n", p->name,
-                           (unsigned) status);
-            complaints++;
-        }
-    }
     for (size_t i = 0; i < sizeof(findings) / sizeof(findings[0]); i++)
-        complaints += strstr(program_log(p), findings[i]) != NULL;
-    if (complaints)
-        (void) fprintf(stderr, "---- the log of %s:\n%s----\n", p->name, p->log);
+        complaints += strstr(log, findings[i]) != NULL;
+    if (complaints || show)
+        (void) fprintf(stderr, "---- the log of %s:\n%s----\n", p->name, log);
     return complaints;
 }
 
@@ -288,15 +286,17 @@ static int world_close(struct world *world)
 {
     int complaints = 0;
 
+    struct program *programs[WORLD_AGENTS_MAX + 1] = {&world->head};
+
     for (size_t i = 0; i < WORLD_AGENTS_MAX; i++)
-        complaints += end_daemon(&world->agents[i].program);
-    complaints += end_daemon(&world->head);
+        programs[i + 1] = &world->agents[i].program;
+    for (size_t i = WORLD_AGENTS_MAX + 1; i-- > 0;)
+        complaints += end_daemon(programs[i]);
     complaints += janitor_finish(&world->janitor) != 0;
-    for (size_t i = 0; i < WORLD_AGENTS_MAX; i++) /* what the supervisors said at last */
-        complaints += end_daemon(&world->agents[i].program);
-    for (size_t i = 0; i < WORLD_AGENTS_MAX; i++)
-        program_done(&world->agents[i].program);
-    program_done(&world->head);
+    for (size_t i = 0; i <= WORLD_AGENTS_MAX; i++) { /* when the supervisors too are gone */
+        complaints += judge_log(programs[i], complaints > 0 || getenv("QUELL_TEST_LOGS"));
+        program_done(programs[i]);
+    }
     json_decref(world->kept);
     return complaints;
 }
@@ -312,5 +312,9 @@ void worlds_close(void)
         complaints += world_close(world);
         free(world);
     }
-    cr_assert_eq(complaints, 0, "the daemons left something to complain of");
+    if (complaints == 0)
+        return;
+    /* Criterion counts no assertion that fails here, but it does count a crash. */
+    (void) fprintf(stderr, "the daemons left something to complain of\n");
+    abort();
 }

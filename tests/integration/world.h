@@ -20,7 +20,7 @@ struct agent {
     struct world *world; /* borrowed */
     const char *node;
     char socket[128];
-    char group[512]; /* the path of its own group, below which its tasks' are */
+    char group[512];            /* the path of its own group, below which its tasks' are */
     const char *const *wrapper; /* what it is run by, such as strace; NULL: nothing */
 };
 
@@ -40,11 +40,12 @@ struct world {
 struct world *world_open(size_t agents);
 /* With nothing started; @agent_config: what is in quelld's configuration, or NULL. */
 struct world *world_make(const char *agent_config);
-/* The .fini: ends the daemons, looks for findings of sanitizers in their logs, clears up. */
+/* The .fini: ends the daemons, looks for findings of sanitizers in their logs, clears up. Shows the
+   logs when there are any, and always with $QUELL_TEST_LOGS set. */
 void worlds_close(void);
 
 void head_start(struct world *world);
-void agent_start(struct agent *agent); /* and connected */
+void agent_start(struct agent *agent);  /* and connected */
 void agent_launch(struct agent *agent); /* without waiting for the connection */
 
 /* "DIR/name". Kept. */
