@@ -36,6 +36,7 @@ struct task {
     char group[96]; /* the group's name */
     struct attempt_state state;
     Quell__Pb__Command *command; /* merged: all that is recorded of it; owned */
+    uint32_t recorded_version;   /* of the command on the disk */
     uint64_t kill_at_us;         /* monotonic: when the accepted cancel's grace is over */
     Quell__Pb__Started *started; /* owned; NULL: not (yet) known */
     Quell__Pb__Ending *ending;   /* owned; NULL: not ended */
@@ -45,6 +46,8 @@ struct task {
     pid_t supervisor_pid; /* 0: not our child */
     int link_fd;          /* -1: no connection with its supervisor */
     struct event *link_event;
+    uint64_t succeeded_at_us; /* monotonic: when a successor was last started */
+    bool cancel_unsent;       /* the supervisor could not be told of the cancel */
     bool unreadable;    /* its record can't be read: known to the head, otherwise left alone */
     bool leader_reaped; /* by the agent, its parent after the supervisor's death */
     int leader_wait_status;

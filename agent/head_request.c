@@ -46,7 +46,7 @@ static size_t list_recorded(struct head_link *link, Quell__Pb__Acked *list,
             break;
         quell__pb__acked__init(&list[len]);
         list[len].uid = (ProtobufCBinaryData){.len = TASK_UID_SIZE, .data = task->uid};
-        list[len].version = task->command->version;
+        list[len].version = task->recorded_version;
         pointers[len] = &list[len];
         *ret_generation = task->ack_generation;
         len++;
@@ -159,7 +159,7 @@ bool head_request_greet(struct head_link *link)
         quell__pb__known__init(&known[len]);
         known[len].uid = (ProtobufCBinaryData){.len = TASK_UID_SIZE, .data = task->uid};
         known[len].name = task->command ? task->command->name : &unknown;
-        known[len].version = task->command ? task->command->version : 0;
+        known[len].version = task->recorded_version;
         known[len].phase = phase_of(task);
         pointers[len] = &known[len];
         len++;

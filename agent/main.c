@@ -52,9 +52,14 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 
     (void) fd;
     (void) what;
-    TAILQ_FOREACH(task, &agent->tasks, entry)
-    if (task_is_alive(task) && task->link_fd < 0 && task_connect(task) < 0)
-        task_succeed(task);
+    for (task = TAILQ_FIRST(&agent->tasks); task; task = TAILQ_NEXT(task, entry)) {
+        task_retry_ending(task);
+        if (task_is_alive(task) && !task->unreadable && task->link_fd < 0 &&
+            task_connect_refused(task_connect(task)))
+            task_succeed(task);
+        else if (task->cancel_unsent)
+            task_send_cancel(task);
+    }
     head_link_tick(agent->link);
     task_table_clean(agent);
 }
@@ -66,15 +71,17 @@ static void on_child(struct agent *agent, pid_t pid, int wait_status)
     for (task = TAILQ_FIRST(&agent->tasks); task; task = next) {
         next = TAILQ_NEXT(task, entry);
         if (task->supervisor_pid == pid) {
-            task->supervisor_pid = 0;
+            task_supervisor_reaped(task);
             if (task->in_cleanup)
                 event_active(agent->round, 0, 0);
-            else if (task_is_alive(task) && task->link_fd < 0)
-                task_succeed(task);
             return;
         }
+    }
+    for (task = TAILQ_FIRST(&agent->tasks); task; task = TAILQ_NEXT(task, entry)) {
         /* A child that is not known: its supervisor may have died before it could name it. */
-        if (task_is_alive(task) && !task->started)
+        if (!task_is_alive(task) || task->leader_reaped)
+            continue;
+        if (!task->started && !task->supervisor_pid)
             task_read_started(task);
         if (task->started && (pid_t) task->started->leader_pid == pid && !task->ending) {
             task->leader_reaped = true;

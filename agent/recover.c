@@ -75,6 +75,7 @@ static void take_facts(struct task *task, struct facts *facts)
     facts->command->command = NULL;
     facts->command->kind_case = QUELL__PB__RECORD__KIND__NOT_SET;
     task->kill_at_us = facts->command->kill_at_us;
+    task->recorded_version = task->command->version;
     if (facts->started) {
         task->started = facts->started->started;
         facts->started->started = NULL;
@@ -95,7 +96,7 @@ static void replay_facts(struct task *task, struct facts *facts)
     const bool cancelled = task->command->cancel != NULL;
     const bool same_boot =
         facts->command->boot_id && strcmp(facts->command->boot_id, task->agent->boot_id) == 0;
-    const bool alive = !facts->ending && same_boot && task_connect(task) == 0;
+    const bool alive = !facts->ending && same_boot && !task_connect_refused(task_connect(task));
 
     task->has_group = same_boot;
     if (facts->ending) {
@@ -127,8 +128,6 @@ static void replay_facts(struct task *task, struct facts *facts)
     }
     replay(task, ATTEMPT_EV_START);
     replay(task, ATTEMPT_EV_LAUNCHED);
-    if (task->started)
-        replay(task, ATTEMPT_EV_EXECUTED);
     if (cancelled)
         replay(task, ATTEMPT_EV_CANCEL);
     if (!alive)

@@ -37,6 +37,16 @@ static int task_record_command(struct task *task, struct err *err)
     return task_record(task, "command", &record, false, err);
 }
 
+/* The command as it is in memory, on the disk. */
+static int task_record_newest(struct task *task, struct err *err)
+{
+    const int r = task_record_command(task, err);
+
+    if (r == 0)
+        task->recorded_version = task->command->version;
+    return r;
+}
+
 static Quell__Pb__Ending *task_copy_ending(const Quell__Pb__Ending *ending)
 {
     const size_t size = quell__pb__ending__get_packed_size(ending);
@@ -85,6 +95,13 @@ static void task_end_unborn(struct task *task, Quell__Pb__Cause cause, const cha
     task->ending = task_copy_ending(&ending);
     assert(task->ending);
     task_table_retire(task);
+}
+
+void task_record_again(struct task *task)
+{
+    task->ending_unrecorded = !task_record_ending(task, task->ending);
+    if (!task->ending_unrecorded)
+        head_link_report(task);
 }
 
 void task_ended(struct task *task, Quell__Pb__Ending *ending, bool recorded)
@@ -183,6 +200,10 @@ uint64_t task_grace_left_ms(const struct task *task)
 
 uint32_t task_report_version(const struct task *task)
 {
+    /* What never ran here may not run after a restart either: first the disk, then the head. */
+    if (task->ending && task->ending_unrecorded && task->ending->proof &&
+        task->ending->proof->method == QUELL__PB__METHOD__METHOD_NEVER_STARTED)
+        return 0;
     if (task->ending)
         return 2;
     return task->started ? 1 : 0;
@@ -211,7 +232,9 @@ static void task_merge(struct task *task, Quell__Pb__Command *command)
 
 static void task_set_deadline(struct task *task, const Quell__Pb__Cancel *cancel)
 {
-    const uint64_t at = clock_mono_us() + cancel->grace_ms * 1000;
+    const uint64_t at =
+        clock_mono_us() +
+        (cancel->grace_ms < TASK_GRACE_MAX_MS ? cancel->grace_ms : TASK_GRACE_MAX_MS) * 1000;
 
     if (!task->state.cancelled || at < task->kill_at_us)
         task->kill_at_us = at;
@@ -241,7 +264,7 @@ static int task_take_command(struct task *task, const Quell__Pb__Command *comman
     if (copy->cancel)
         task_set_deadline(task, copy->cancel);
     task_merge(task, copy);
-    r = task_record_command(task, err);
+    r = task_record_newest(task, err);
     /* A start that is not recorded never happened. A cancel is carried out whatever the disk says;
        it is not acknowledged, so the head sends it again. */
     if (r < 0 && event == ATTEMPT_EV_START)
@@ -267,6 +290,11 @@ int task_command(struct agent *agent, Quell__Pb__Command *command, struct err *e
         return err_set(err, -EPROTO, "a command without uid, name or version");
     task = task_table_find(agent, command->uid.data);
     if (task && task->command && command->version <= task->command->version) {
+        if (task->recorded_version < task->command->version) {
+            r = task_record_newest(task, err); /* it could not be, when it came */
+            if (r < 0)
+                return r;
+        }
         task_event(task, ATTEMPT_EV_REPEATED, NULL);
         return 0;
     }

@@ -25,6 +25,9 @@ void task_event(struct task *task, enum attempt_event event, const char *failure
 /* There is an ending (owned by the task from now on), on the disk unless @recorded is false. */
 void task_ended(struct task *task, Quell__Pb__Ending *ending, bool recorded);
 
+/* Writes the ending that is in memory alone. */
+void task_record_again(struct task *task);
+
 /* It is over, and nobody can tell how: an ending with @cause and the sentence @text. */
 void task_lost(struct task *task, Quell__Pb__Cause cause, const char *text);
 
@@ -58,7 +61,12 @@ int task_open_link(struct task *task, int fd, struct err *err);
 void task_close_link(struct task *task);
 /* Finds the supervisor that a former agent started: 0, or a negative errno when none answers. */
 int task_connect(struct task *task);
-void task_send(struct task *task, Quell__Pb__Frame *frame);
+/* Whether that error says that no supervisor is there; any other says nothing. */
+bool task_connect_refused(int code);
+/* The agent's child, its supervisor, is gone. */
+void task_supervisor_reaped(struct task *task);
+/* Tries again to record an ending that is in memory alone. */
+void task_retry_ending(struct task *task);
 void task_send_cancel(struct task *task);
 /* The leader had become the agent's child, and the agent has reaped it: its successor must know. */
 void task_send_leader_ended(struct task *task);

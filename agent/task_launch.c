@@ -3,6 +3,7 @@
 #include "agent/task.h"
 #include "agent/user_cache.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "ipc/frame.h"
 
@@ -13,6 +14,9 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#define LISTEN_BACKLOG   64
+#define SUCCEED_AGAIN_US 1000000u
 
 /* The descriptors of a supervisor, from 3 on, in this order (docs/wire.md). */
 enum {
@@ -58,7 +62,8 @@ static int task_listen(struct task *task, struct err *err)
     (void) snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/%s",
                     task->agent->run_dirfd, task->uid_text);
     (void) unlinkat(task->agent->run_dirfd, task->uid_text, 0);
-    if (bind(fd, (struct sockaddr *) &address, sizeof(address)) < 0 || listen(fd, 4) < 0)
+    if (bind(fd, (struct sockaddr *) &address, sizeof(address)) < 0 ||
+        listen(fd, LISTEN_BACKLOG) < 0)
         return err_errno(err, -errno, "bind the supervisor's socket");
     return TAKE_FD(fd);
 }
@@ -225,11 +230,13 @@ bool task_group_is_populated(struct task *task)
 {
     CLEANUP(task_cgroup_freep) struct task_cgroup *group = NULL;
     struct task_cgroup_dirs dirs;
+    struct err err = {0};
 
-    if (cgroup_host_adopt(task->agent->host, task->group, &dirs, NULL) < 0)
-        return false;
+    /* What could not be looked at may be populated. */
+    if (cgroup_host_adopt(task->agent->host, task->group, &dirs, &err) < 0)
+        return err.code != -ENOENT;
     if (task_cgroup_open(&dirs, &group, NULL) < 0)
-        return false;
+        return true;
     return task_cgroup_is_empty(group, NULL) != TASK_CGROUP_EMPTY;
 }
 
@@ -276,6 +283,7 @@ static int task_start_successor(struct task *task, struct err *err)
     task_fill_launch(task, &hands.dirs, &launch);
     task_read_started(task);
     launch.successor = true;
+    launch.executed = task->state.phase == ATTEMPT_RUNNING;
     launch.agent_is_parent = task->leader_reaped || task_is_leaders_parent(task);
     launch.started = task->started;
     return task_spawn(task, &hands, &launch, err);
@@ -283,18 +291,19 @@ static int task_start_successor(struct task *task, struct err *err)
 
 void task_succeed(struct task *task)
 {
+    const uint64_t now = clock_mono_us();
     struct err err = {0};
     int r;
 
     if (task->link_fd >= 0 || task->supervisor_pid)
         return;
+    /* One that dies at once is not replaced in a circle: the tick tries again. */
+    if (task->succeeded_at_us && now - task->succeeded_at_us < SUCCEED_AGAIN_US)
+        return;
+    task->succeeded_at_us = now;
     r = task_start_successor(task, &err);
     if (r == 0) {
         log_info("task %s: a new supervisor has taken over", task->label);
-        if (task->leader_reaped)
-            task_send_leader_ended(task);
-        if (task->state.cancelled)
-            task_send_cancel(task);
         return;
     }
     if (r != -ENOENT) { /* tried again with the next tick */

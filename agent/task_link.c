@@ -16,14 +16,17 @@
 
 static uint8_t link_buffer[LINK_FRAME_MAX];
 
-void task_send(struct task *task, Quell__Pb__Frame *frame)
+/* False: said again with the next tick, or to the supervisor that comes next. */
+static bool task_send(struct task *task, Quell__Pb__Frame *frame)
 {
     struct err err = {0};
 
     if (task->link_fd < 0)
-        return;
-    if (frame_send(task->link_fd, frame, link_buffer, sizeof(link_buffer), &err) < 0)
-        log_warning("task %s: its supervisor could not be told: %s", task->label, err.text);
+        return false;
+    if (frame_send(task->link_fd, frame, link_buffer, sizeof(link_buffer), &err) == 0)
+        return true;
+    log_warning("task %s: its supervisor could not be told: %s", task->label, err.text);
+    return false;
 }
 
 void task_send_cancel(struct task *task)
@@ -34,7 +37,7 @@ void task_send_cancel(struct task *task)
     frame.body_case = QUELL__PB__FRAME__BODY_CANCEL;
     frame.cancel = &cancel;
     cancel.grace_ms = task_grace_left_ms(task);
-    task_send(task, &frame);
+    task->cancel_unsent = !task_send(task, &frame);
 }
 
 void task_send_leader_ended(struct task *task)
@@ -45,7 +48,7 @@ void task_send_leader_ended(struct task *task)
     frame.body_case = QUELL__PB__FRAME__BODY_LEADER_ENDED;
     frame.leader_ended = &ended;
     ended.wait_status = (uint32_t) task->leader_wait_status;
-    task_send(task, &frame);
+    (void) task_send(task, &frame);
 }
 
 static void task_release(struct task *task)
@@ -55,7 +58,7 @@ static void task_release(struct task *task)
 
     frame.body_case = QUELL__PB__FRAME__BODY_RELEASE;
     frame.release = &release;
-    task_send(task, &frame);
+    (void) task_send(task, &frame);
 }
 
 static void on_state(struct task *task, Quell__Pb__State *state)
@@ -79,7 +82,16 @@ static void on_ending(struct task *task, Quell__Pb__Frame *frame)
     frame->body_case = QUELL__PB__FRAME__BODY__NOT_SET; /* taken over */
     frame->ended = NULL;
     task_ended(task, ending, recorded);
-    if (!recorded)
+    if (!recorded && !task->ending_unrecorded)
+        task_release(task);
+}
+
+void task_retry_ending(struct task *task)
+{
+    if (!task->ending || !task->ending_unrecorded)
+        return;
+    task_record_again(task);
+    if (!task->ending_unrecorded)
         task_release(task);
 }
 
@@ -96,12 +108,19 @@ static void on_supervisor_gone(struct task *task)
 {
     CLEANUP_FD int fd = store_open_attempt(&task->agent->store, task->uid_text, false, NULL);
     Quell__Pb__Record *record = NULL;
+    struct err err = {0};
+    int r;
 
     task_close_link(task);
     if (task->ending)
         return;
-    if (fd >= 0 && store_read(fd, "ending", &record, NULL) == 0 &&
-        record->kind_case == QUELL__PB__RECORD__KIND_ENDING) {
+    r = fd < 0 || !store_has(fd, "ending") ? -ENOENT : store_read(fd, "ending", &record, &err);
+    if (r == -EBADMSG || r == -EPROTONOSUPPORT) {
+        log_error("task %s is left alone: %s", task->label, err.text);
+        task->unreadable = true;
+        return;
+    }
+    if (r == 0 && record->kind_case == QUELL__PB__RECORD__KIND_ENDING) {
         Quell__Pb__Ending *ending = record->ending;
 
         record->kind_case = QUELL__PB__RECORD__KIND__NOT_SET;
@@ -145,6 +164,19 @@ static void on_link_readable(evutil_socket_t fd, short what, void *arg)
     }
 }
 
+void task_supervisor_reaped(struct task *task)
+{
+    task->supervisor_pid = 0;
+    /* What it said last is read first; then its link is closed, whoever else may hold the other
+     * end. */
+    if (task->link_fd >= 0)
+        on_link_readable(task->link_fd, 0, task);
+    if (task->link_fd >= 0)
+        on_supervisor_gone(task);
+    else if (task_is_alive(task))
+        task_succeed(task);
+}
+
 int task_open_link(struct task *task, int fd, struct err *err)
 {
     task_close_link(task);
@@ -155,6 +187,11 @@ int task_open_link(struct task *task, int fd, struct err *err)
         task_close_link(task);
         return err_set(err, -ENOMEM, "watch the supervisor's connection");
     }
+    /* What a supervisor that is found, or a new one, has to know; said twice it does no harm. */
+    if (task->leader_reaped)
+        task_send_leader_ended(task);
+    if (task->state.cancelled)
+        task_send_cancel(task);
     return 0;
 }
 
@@ -179,4 +216,9 @@ int task_connect(struct task *task)
     if (connect(fd, (struct sockaddr *) &address, sizeof(address)) < 0)
         return -errno;
     return task_open_link(task, TAKE_FD(fd), NULL);
+}
+
+bool task_connect_refused(int code)
+{
+    return code == -ECONNREFUSED || code == -ENOENT;
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #define RESERVE_NAME  "ending.new"
+#define STARTED_NEW   "started.new"
 #define RESERVE_BYTES 4096 /* an ending with its longest sentence is under 1 KiB */
 
 int attempt_open(struct attempt *attempt, struct err *err)
@@ -68,12 +69,18 @@ int attempt_record_started(const struct attempt *attempt, Quell__Pb__Started *st
     len = attempt_encode(attempt, &record, bytes, sizeof(bytes));
     if (len < 0)
         return err_errno(err, (int) len, "encode %s", ATTEMPT_STARTED);
-    fd = openat(attempt->dirfd, ATTEMPT_STARTED,
-                O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    fd = openat(attempt->dirfd, STARTED_NEW, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
+                0600);
     if (fd < 0)
-        return err_errno(err, -errno, "make %s", ATTEMPT_STARTED);
+        return err_errno(err, -errno, "make %s", STARTED_NEW);
     r = fdio_write(fd, bytes, (size_t) len);
-    return r < 0 ? err_errno(err, r, "write %s", ATTEMPT_STARTED) : 0;
+    if (r < 0)
+        return err_errno(err, r, "write %s", STARTED_NEW);
+    /* Whole or not at all, and once. */
+    if (linkat(attempt->dirfd, STARTED_NEW, attempt->dirfd, ATTEMPT_STARTED, 0) < 0)
+        return err_errno(err, -errno, "put %s in place", ATTEMPT_STARTED);
+    (void) unlinkat(attempt->dirfd, STARTED_NEW, 0);
+    return 0;
 }
 
 bool attempt_has_ending(const struct attempt *attempt)
@@ -94,11 +101,13 @@ int attempt_record_ending(struct attempt *attempt, Quell__Pb__Ending *ending, st
     len = attempt_encode(attempt, &record, bytes, sizeof(bytes));
     if (len < 0)
         return err_errno(err, (int) len, "encode %s", ATTEMPT_ENDING);
-    if (ftruncate(attempt->reserve_fd, 0) < 0 ||
-        pwrite(attempt->reserve_fd, bytes, (size_t) len, 0) != len)
+    /* Cut off afterwards: cutting first would give the reserved block away. */
+    errno = 0;
+    if (pwrite(attempt->reserve_fd, bytes, (size_t) len, 0) != len ||
+        ftruncate(attempt->reserve_fd, len) < 0)
         return err_errno(err, errno ? -errno : -ENOSPC, "write %s", RESERVE_NAME);
-    if (linkat(attempt->dirfd, RESERVE_NAME, attempt->dirfd, ATTEMPT_ENDING, 0) < 0 &&
-        errno != EEXIST)
-        return err_errno(err, -errno, "put %s in place", ATTEMPT_ENDING);
-    return 0;
+    if (linkat(attempt->dirfd, RESERVE_NAME, attempt->dirfd, ATTEMPT_ENDING, 0) == 0)
+        return 0;
+    return errno == EEXIST ? ATTEMPT_ENDED_BEFORE
+                           : err_errno(err, -errno, "put %s in place", ATTEMPT_ENDING);
 }

@@ -28,12 +28,16 @@ struct attempt {
 int attempt_open(struct attempt *attempt, struct err *err);
 void attempt_close(struct attempt *attempt);
 
-/* Creates `started` with O_EXCL: -EEXIST means that this attempt was started before. Called in the
-   child, before exec. */
+/* Puts `started` in place, unless there is one: -EEXIST means that this attempt was started before.
+   Called in the child, before exec. */
 int attempt_record_started(const struct attempt *attempt, Quell__Pb__Started *started,
                            struct err *err);
 
-/* Puts the ending in place, whole, unless there is one: the first stands (also 0). */
+enum attempt_outcome {
+    ATTEMPT_ENDED_BEFORE = 1, /* there is an ending, and the first stands: this one is nothing */
+};
+
+/* Puts the ending in place, whole: 0, the outcome, or what failed. */
 int attempt_record_ending(struct attempt *attempt, Quell__Pb__Ending *ending, struct err *err);
 
 bool attempt_has_ending(const struct attempt *attempt);

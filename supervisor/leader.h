@@ -2,9 +2,8 @@
 
 /*
  * leader.h - for a successor: the task's leader is another process's child by now (the agent's, or
- * PID 1's), so its end is seen through a pidfd, and its wait status asked of the kernel where it
- * can tell (PIDFD_GET_INFO with PIDFD_INFO_EXIT, Linux 6.15), else heard from the agent that reaped
- * it.
+ * PID 1's), so its end is seen through a pidfd, and its wait status asked of the kernel; where that
+ * can't tell (it was reaped, and Linux is older than 6.15), the agent that reaped it may.
  */
 #include "quell.pb-c.h"
 
@@ -14,6 +13,7 @@
    given to another since). */
 int leader_open(const Quell__Pb__Started *started);
 
-/* The wait status of a process that is gone and reaped, as waitpid(2) gives it. False: this kernel
- * can't tell. */
-bool leader_wait_status(int pidfd, int *ret);
+/* The wait status of a process that has ended, as waitpid(2) gives it: of a zombie from field 52 of
+   its stat, on every kernel; of one that is reaped where the kernel keeps it. False: nobody can
+   tell any more. */
+bool leader_wait_status(const Quell__Pb__Started *started, int pidfd, int *ret);

@@ -110,13 +110,13 @@ static int supervisor_spawn(struct supervisor *s, struct err *err)
     return 0;
 }
 
-static void supervisor_start(struct supervisor *s)
+static void supervisor_start(struct supervisor *s, const Quell__Pb__Launch *order)
 {
-    const Quell__Pb__Spec *spec = s->order->spec;
+    const Quell__Pb__Spec *spec = order->spec;
     struct err err = {0};
 
-    life_init(&s->life, clock_mono_us(), spec->runtime_ms * 1000, spec->grace_ms * 1000,
-              s->order->leftover_grace_ms * 1000);
+    life_init(&s->life, clock_mono_us(), life_us_of_ms(spec->runtime_ms),
+              life_us_of_ms(spec->grace_ms), life_us_of_ms(order->leftover_grace_ms));
     if (supervisor_spawn(s, &err) < 0) {
         s->failure.code = err.code;
         (void) snprintf(s->failure.text, sizeof(s->failure.text), "%s", err.text);
@@ -128,24 +128,26 @@ static void supervisor_start(struct supervisor *s)
 }
 
 /* Takes over a tree that runs already. Its leader is another process's child by now. */
-static void supervisor_succeed(struct supervisor *s)
+static void supervisor_succeed(struct supervisor *s, const Quell__Pb__Launch *order)
 {
-    const Quell__Pb__Spec *spec = s->order->spec;
-    const Quell__Pb__Started *started = s->order->started;
+    const Quell__Pb__Spec *spec = order->spec;
+    const Quell__Pb__Started *started = order->started;
     const uint64_t since =
         started && started->start_mono_us ? started->start_mono_us : clock_mono_us();
 
-    life_init(&s->life, since, spec->runtime_ms * 1000, spec->grace_ms * 1000,
-              s->order->leftover_grace_ms * 1000);
+    life_init(&s->life, since, life_us_of_ms(spec->runtime_ms), life_us_of_ms(spec->grace_ms),
+              life_us_of_ms(order->leftover_grace_ms));
     if (started) {
         s->tree.leader = (pid_t) started->leader_pid;
         s->launch.start_time_us = started->start_time_us;
         s->launch.start_mono_us = started->start_mono_us;
     }
     s->fds[AT_LEADER].fd = s->leader_pidfd = leader_open(started);
-    if (s->leader_pidfd < 0) {
+    s->agent_is_parent = order->agent_is_parent;
+    s->leader_unknown = !started;
+    if (started && s->leader_pidfd < 0) {
         s->leader_gone = true;
-        s->tree.leader_ended = !s->order->agent_is_parent; /* else LeaderEnded is on its way */
+        s->tree.leader_ended = !order->agent_is_parent; /* else LeaderEnded is on its way */
     }
     supervisor_arm_timer(s);
     supervisor_tell_state(s);
@@ -182,9 +184,9 @@ static int supervisor_main(struct supervisor *s, struct err *err)
     if (r < 0)
         return r;
     if (order->successor)
-        supervisor_succeed(s);
+        supervisor_succeed(s, order);
     else
-        supervisor_start(s);
+        supervisor_start(s, order);
     return supervisor_run(s, err);
 }
 

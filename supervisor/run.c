@@ -7,7 +7,9 @@
 #include "supervisor/leader.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <sys/signalfd.h>
+#include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -39,6 +41,13 @@ void supervisor_arm_timer(struct supervisor *s)
     (void) timerfd_settime(s->fds[AT_TIMER].fd, TFD_TIMER_ABSTIME, &spec, NULL);
 }
 
+/* A successor's leader that has left the group is nobody's child that could be found. */
+static void supervisor_signal_leader(struct supervisor *s, int signo)
+{
+    if (s->leader_pidfd >= 0 && !s->leader_gone && !task_cgroup_contains(s->group, s->tree.leader))
+        (void) syscall(SYS_pidfd_send_signal, s->leader_pidfd, signo, NULL, 0);
+}
+
 static void supervisor_kill(struct supervisor *s)
 {
     struct err err = {0};
@@ -50,6 +59,7 @@ static void supervisor_kill(struct supervisor *s)
     if (task_cgroup_kill(s->group, &err) < 0)
         log_error("task %u.%u: %s", s->order->name->job_id, s->order->name->task_id, err.text);
     tree_kill_escaped(&s->tree);
+    supervisor_signal_leader(s, SIGKILL);
 }
 
 /* What is left now. False: the program runs, and there is nothing to say. The kernel's word on the
@@ -62,6 +72,9 @@ static bool supervisor_observe(struct supervisor *s, struct life_event *ret)
     /* The dying are reaped in one pass, when the kernel says that the last of them is gone. */
     if (s->life.phase == LIFE_KILLING && !ret->empty)
         return true;
+    /* A leader that nobody can name has ended when the group is empty. */
+    if (s->leader_unknown && ret->empty)
+        s->tree.leader_ended = true;
     ret->alone = tree_reap(&s->tree);
     if (s->tree.leader_ended && !s->life.leader_ended) {
         const struct life_event ended = {.type = LIFE_EV_LEADER_ENDED, .now_us = clock_mono_us()};
@@ -82,8 +95,11 @@ static uint32_t supervisor_step(struct supervisor *s, const struct life_event *e
     const enum life_phase before = s->life.phase;
     const uint32_t actions = life_step(&s->life, event);
 
-    if (actions & LIFE_DO_TERM)
+    if (actions & LIFE_DO_TERM) {
         tree_terminate(&s->tree);
+        supervisor_signal_leader(s, SIGTERM);
+        supervisor_signal_leader(s, SIGCONT);
+    }
     if (actions & LIFE_DO_KILL)
         supervisor_kill(s);
     if (actions & LIFE_DO_TIMER)
@@ -114,18 +130,31 @@ static void supervisor_cancel(struct supervisor *s, const Quell__Pb__Cancel *can
 {
     supervisor_feed(s, (struct life_event){.type = LIFE_EV_CANCEL,
                                            .now_us = clock_mono_us(),
-                                           .grace_us = cancel->grace_ms * 1000});
+                                           .grace_us = life_us_of_ms(cancel->grace_ms)});
 }
 
 /* ---- what happens ---- */
+
+static void supervisor_leader_is(struct supervisor *s, bool known, int wait_status)
+{
+    if (s->tree.leader_ended)
+        return;
+    s->tree.leader_ended = true;
+    s->tree.status_known = known;
+    s->tree.wait_status = wait_status;
+    supervisor_look(s);
+}
 
 static void on_agent(struct supervisor *s)
 {
     if (!link_accept(&s->link))
         return;
+    s->agent_is_parent = false; /* that was the one before */
     supervisor_tell_state(s);
     if (s->life.phase == LIFE_OVER)
         supervisor_tell_ending(s);
+    else if (s->leader_gone)
+        supervisor_leader_is(s, false, 0);
 }
 
 static void on_children(struct supervisor *s)
@@ -143,16 +172,6 @@ static void on_timer(struct supervisor *s)
 
     if (read(s->fds[AT_TIMER].fd, &expirations, sizeof(expirations)) > 0)
         supervisor_feed(s, (struct life_event){.type = LIFE_EV_TIMER, .now_us = clock_mono_us()});
-}
-
-static void supervisor_leader_is(struct supervisor *s, bool known, int wait_status)
-{
-    if (s->tree.leader_ended)
-        return;
-    s->tree.leader_ended = true;
-    s->tree.status_known = known;
-    s->tree.wait_status = wait_status;
-    supervisor_look(s);
 }
 
 static void on_frames(struct supervisor *s)
@@ -175,22 +194,17 @@ static void on_frames(struct supervisor *s)
         supervisor_leader_is(s, false, 0); /* who could have told it is gone too */
 }
 
-/* A successor's leader: first a zombie (readable), then reaped by whoever is its parent now
-   (hang-up). Where the kernel can't tell the status, the agent can if it is that parent; else
-   nobody. */
+/* A successor's leader has ended. Where the kernel can't tell the status, the agent can if it is
+   the parent now; else nobody. */
 static void on_leader(struct supervisor *s)
 {
     int wait_status = 0;
 
-    if (!(s->fds[AT_LEADER].revents & POLLHUP)) {
-        s->fds[AT_LEADER].events = 0; /* hang-up is reported all the same */
-        return;
-    }
     s->fds[AT_LEADER].fd = -1;
     s->leader_gone = true;
-    if (leader_wait_status(s->leader_pidfd, &wait_status))
+    if (leader_wait_status(s->order->started, s->leader_pidfd, &wait_status))
         supervisor_leader_is(s, true, wait_status);
-    else if (!s->order->agent_is_parent || s->link.fd < 0)
+    else if (!s->agent_is_parent || s->link.fd < 0)
         supervisor_leader_is(s, false, 0);
 }
 

@@ -35,9 +35,11 @@ struct supervisor {
     struct tree tree;
     struct life life;
     struct pollfd fds[AT_COUNT];
-    int report_fd;    /* reading end of the child's pipe; -1 once it told */
-    int leader_pidfd; /* a successor's only: the leader is not its child */
-    bool leader_gone; /* reaped by another; its status may still come from the agent */
+    int report_fd;        /* reading end of the child's pipe; -1 once it told */
+    int leader_pidfd;     /* a successor's only: the leader is not its child */
+    bool agent_is_parent; /* of a successor's leader, and there: LeaderEnded will come */
+    bool leader_unknown;  /* a successor's, without `started` */
+    bool leader_gone;     /* reaped by another; its status may still come from the agent */
     int64_t processes_at_kill;
     bool cgroup_killed;
     bool ran_before; /* `started` was there: nothing is executed twice */

@@ -5,6 +5,7 @@
 #include "supervisor/run.h"
 
 #include <string.h>
+#include <sys/wait.h>
 
 void supervisor_tell_state(struct supervisor *s)
 {
@@ -51,11 +52,16 @@ static void supervisor_collect(struct supervisor *s, struct ending_facts *facts)
 {
     struct task_cgroup_usage usage;
 
+    /* 127 from a child of a dead supervisor may be its own word that exec failed, or the program's.
+     */
+    const bool unclear = s->order->successor && !s->order->executed &&
+                         WIFEXITED(s->tree.wait_status) && WEXITSTATUS(s->tree.wait_status) == 127;
+
     task_cgroup_read_usage(s->group, &usage);
     *facts = (struct ending_facts){
         .life = &s->life,
         .could_not_start = s->failure.code && !s->ran_before ? s->failure.text : NULL,
-        .status_known = s->tree.status_known && !s->ran_before,
+        .status_known = s->tree.status_known && !s->ran_before && !unclear,
         .wait_status = s->tree.wait_status,
         .v1 = strcmp(s->order->cgroup_mode, cgroup_mode_name(CGROUP_MODE_V1)) == 0,
         .memory_limit_bytes = s->order->spec->memory_bytes,
@@ -80,17 +86,20 @@ void supervisor_record(struct supervisor *s)
 {
     struct ending_facts facts;
     struct err err = {0};
+    int r;
 
     supervisor_collect(s, &facts);
     ending_make(&s->ending, &facts);
     s->ending.ending.uid = s->order->uid;
     s->ending.ending.name = s->order->name;
-    s->recorded = attempt_record_ending(&s->attempt, &s->ending.ending, &err) == 0;
+    r = attempt_record_ending(&s->attempt, &s->ending.ending, &err);
+    s->recorded = r >= 0;
     if (!s->recorded)
         log_warning("task %u.%u: its ending waits in memory for the agent: %s",
                     s->order->name->job_id, s->order->name->task_id, err.text);
     if (!s->recorded)
         supervisor_tell_state(s);
-    supervisor_tell_ending(s);
+    if (r != ATTEMPT_ENDED_BEFORE) /* else the agent reads the one that stands */
+        supervisor_tell_ending(s);
     tree_reap_leader(&s->tree);
 }

@@ -88,39 +88,76 @@ static void tree_each_listed(int fd, void (*each)(struct tree *, pid_t), struct 
         each(tree, (pid_t) pid);
 }
 
-/* What stands behind the name in /proc/PID/stat; the name may hold anything, also blanks and
-   brackets. NULL when there is no such process. */
-static const char *tree_read_stat(pid_t pid, char text[1024])
+/* /proc/PID/stat behind the name, which may hold anything, also blanks and brackets. 0; -ENOENT or
+   -ESRCH: there is no such process; else it could not be read. */
+static int tree_read_stat(pid_t pid, char text[1024], const char **ret)
 {
     const char *behind;
     char path[32];
+    ssize_t len;
 
     (void) snprintf(path, sizeof(path), "/proc/%d/stat", (int) pid);
-    if (fdio_read_text(AT_FDCWD, path, text, 1024) <= 0)
-        return NULL;
+    len = fdio_read_text(AT_FDCWD, path, text, 1024);
+    if (len < 0)
+        return (int) len;
     behind = strrchr(text, ')');
-    return behind && behind[1] ? behind + 2 : NULL;
+    if (!behind || strlen(behind) < 3)
+        return -ESRCH;
+    *ret = behind + 2;
+    return 0;
 }
 
-/* The state letter; 0 when there is no such process. */
-static int tree_process_state(pid_t pid)
+/* A field by its number in proc(5); the state is the third. */
+static uint64_t tree_stat_number(const char *stat, int number)
+{
+    const char *at = stat;
+
+    for (int field = 3; at && field < number; field++) {
+        at = strchr(at, ' ');
+        at = at ? at + 1 : NULL;
+    }
+    return at ? strtoull(at, NULL, 10) : 0;
+}
+
+/* Gone, or a zombie with all its threads: of a process whose main thread alone has ended the rest
+   runs on. What can't be read is not gone. */
+static bool tree_is_gone(pid_t pid)
 {
     char text[1024];
-    const char *state = tree_read_stat(pid, text);
+    const char *stat;
+    const int r = tree_read_stat(pid, text, &stat);
 
-    return state ? state[0] : 0;
+    if (r < 0)
+        return r == -ENOENT || r == -ESRCH;
+    return (stat[0] == 'Z' || stat[0] == 'X') && tree_stat_number(stat, 20) <= 1;
 }
 
 uint64_t tree_start_ticks(pid_t pid)
 {
     char text[1024];
-    const char *at = tree_read_stat(pid, text);
+    const char *stat;
 
-    for (int field = 3; at && field < 22; field++) {
-        at = strchr(at, ' ');
-        at = at ? at + 1 : NULL;
-    }
-    return at ? strtoull(at, NULL, 10) : 0;
+    return tree_read_stat(pid, text, &stat) == 0 ? tree_stat_number(stat, 22) : 0;
+}
+
+static pid_t tree_parent(pid_t pid)
+{
+    char text[1024];
+    const char *stat;
+
+    return tree_read_stat(pid, text, &stat) == 0 ? (pid_t) tree_stat_number(stat, 4) : 0;
+}
+
+bool tree_zombie_status(pid_t pid, uint64_t start_ticks, int *ret)
+{
+    char text[1024];
+    const char *stat;
+
+    if (tree_read_stat(pid, text, &stat) < 0 || stat[0] != 'Z' ||
+        tree_stat_number(stat, 22) != start_ticks)
+        return false;
+    *ret = (int) tree_stat_number(stat, 52);
+    return true;
 }
 
 static int tree_wait_status(const siginfo_t *info)
@@ -152,8 +189,6 @@ static unsigned reaped_in_pass, alive_in_pass;
 
 static void tree_reap_one(struct tree *tree, pid_t pid)
 {
-    int state;
-
     if (pid == tree->leader && tree->leader_is_child) {
         if (!tree_look_at_leader(tree))
             alive_in_pass++;
@@ -163,8 +198,7 @@ static void tree_reap_one(struct tree *tree, pid_t pid)
         reaped_in_pass++;
         return;
     }
-    state = tree_process_state(pid);
-    if (state && state != 'Z' && state != 'X')
+    if (!tree_is_gone(pid))
         alive_in_pass++;
 }
 
@@ -202,7 +236,8 @@ static bool tree_signal_pidfd(int pidfd, int signo)
     return syscall(SYS_pidfd_send_signal, pidfd, signo, NULL, 0) == 0;
 }
 
-static bool tree_send_term(struct tree *tree, pid_t pid, bool in_group)
+/* @parent: 0 for a member of the group, else whose child it was in the list. */
+static bool tree_send_term(struct tree *tree, pid_t pid, pid_t parent)
 {
     CLEANUP_FD int pidfd = -1;
 
@@ -212,7 +247,7 @@ static bool tree_send_term(struct tree *tree, pid_t pid, bool in_group)
     if (pidfd < 0)
         return false;
     /* The number may have changed hands between the list and the descriptor. */
-    if (in_group && !task_cgroup_contains(tree->group, pid))
+    if (parent ? tree_parent(pid) != parent : !task_cgroup_contains(tree->group, pid))
         return false;
     if (!tree_signal_pidfd(pidfd, SIGTERM))
         return false;
@@ -230,7 +265,7 @@ static bool tree_term_member(void *arg, pid_t pid)
 {
     struct term_pass *pass = arg;
 
-    pass->found |= tree_send_term(pass->tree, pid, true);
+    pass->found |= tree_send_term(pass->tree, pid, 0);
     return true;
 }
 
@@ -238,14 +273,20 @@ static bool tree_term_member(void *arg, pid_t pid)
 
 #define QUEUE_MAX 65536u
 
-static pid_t queue[QUEUE_MAX];
+struct queued {
+    pid_t pid;
+    pid_t parent;
+};
+
+static struct queued queue[QUEUE_MAX];
 static unsigned queue_len;
+static pid_t queue_parent; /* of what is enqueued now */
 
 static void tree_enqueue(struct tree *tree, pid_t pid)
 {
     (void) tree;
     if (queue_len < QUEUE_MAX)
-        queue[queue_len++] = pid;
+        queue[queue_len++] = (struct queued){.pid = pid, .parent = queue_parent};
 }
 
 /* A process's children are listed by thread. */
@@ -255,6 +296,7 @@ static void tree_enqueue_children(struct tree *tree, pid_t pid)
     DIR *threads;
 
     (void) snprintf(path, sizeof(path), "/proc/%d/task", (int) pid);
+    queue_parent = pid;
     threads = opendir(path);
     if (!threads)
         return;
@@ -277,10 +319,11 @@ static bool tree_term_descendants(struct tree *tree)
     bool found = false;
 
     queue_len = 0;
+    queue_parent = getpid();
     tree_each_listed(tree->children_fd, tree_enqueue, tree);
     for (unsigned i = 0; i < queue_len; i++) {
-        found |= tree_send_term(tree, queue[i], false);
-        tree_enqueue_children(tree, queue[i]);
+        found |= tree_send_term(tree, queue[i].pid, queue[i].parent);
+        tree_enqueue_children(tree, queue[i].pid);
     }
     return found;
 }
@@ -301,9 +344,7 @@ void tree_terminate(struct tree *tree)
 
 static void tree_kill_child(struct tree *tree, pid_t pid)
 {
-    const int state = tree_process_state(pid);
-
-    if (!state || state == 'Z' || state == 'X' || task_cgroup_contains(tree->group, pid))
+    if (tree_is_gone(pid) || task_cgroup_contains(tree->group, pid))
         return;
     /* A child of ours that is not reaped: its number can't change hands. */
     if (kill(pid, SIGKILL) == 0 && pid_set_add(&killed, pid))

@@ -46,5 +46,9 @@ int64_t tree_count(struct tree *tree);
 /* Field 22 of /proc/PID/stat: with the number, it names a process for ever. 0: there is none. */
 uint64_t tree_start_ticks(pid_t pid);
 
+/* The wait status of a zombie that has these start ticks; false when there is none, or it can't be
+ * read. */
+bool tree_zombie_status(pid_t pid, uint64_t start_ticks, int *ret);
+
 /* Gives the leader's zombie back to the kernel: the last step, after the ending is recorded. */
 void tree_reap_leader(struct tree *tree);

@@ -2,6 +2,13 @@
 
 #include <assert.h>
 
+uint64_t life_us_of_ms(uint64_t ms)
+{
+    const uint64_t most_ms = 100ull * 365 * 24 * 3600 * 1000;
+
+    return (ms < most_ms ? ms : most_ms) * 1000;
+}
+
 void life_init(struct life *life, uint64_t now_us, uint64_t limit_us, uint64_t task_grace_us,
                uint64_t leftover_grace_us)
 {

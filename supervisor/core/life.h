@@ -69,6 +69,10 @@ struct life {
     uint64_t reaped_us;
 };
 
+/* Milliseconds of a foreign message as microseconds, at most 100 years: sums of them can't
+ * overflow. */
+uint64_t life_us_of_ms(uint64_t ms);
+
 /* @limit_us: 0 for no time limit; it counts from @now_us. */
 void life_init(struct life *life, uint64_t now_us, uint64_t limit_us, uint64_t task_grace_us,
                uint64_t leftover_grace_us);

@@ -85,14 +85,13 @@ static bool is_timeout(const char *call)
 /* One line of strace -f -ttt: "PID TIME call(arguments) = result". */
 static void judge(struct trace *trace, const char *line)
 {
-    double time;
-    int pid, at;
-    bool supervisor;
+    char *rest;
+    const bool supervisor = strtol(line, &rest, 10) == trace->supervisor;
+    const double time = strtod(rest, &rest);
 
-    if (sscanf(line, "%d %lf %n", &pid, &time, &at) != 2 || time < trace->from || time > trace->to)
+    if (time < trace->from || time > trace->to)
         return;
-    line += at;
-    supervisor = pid == trace->supervisor;
+    line = rest + strspn(rest, " ");
     trace->lines[supervisor]++;
     cr_assert(!is_forbidden(line, supervisor), "%s: %s", supervisor ? "supervisor" : "agent", line);
     if (supervisor)

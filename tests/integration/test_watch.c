@@ -5,6 +5,7 @@
 
 #include <criterion/criterion.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
@@ -28,8 +29,7 @@ struct crowd {
 static unsigned long long start_ticks(pid_t pid)
 {
     char path[64], text[1024];
-    unsigned long long ticks = 0;
-    const char *behind;
+    const char *field;
     FILE *file;
     size_t n;
 
@@ -40,13 +40,12 @@ static unsigned long long start_ticks(pid_t pid)
     n = fread(text, 1, sizeof(text) - 1, file);
     (void) fclose(file);
     text[n] = '\0';
-    behind = strrchr(text, ')');
-    if (!behind || behind[2] == 'Z' || behind[2] == 'X' ||
-        sscanf(behind + 2,
-               "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
-               &ticks) != 1)
+    field = strrchr(text, ')'); /* the end of the second field, which may have blanks in it */
+    if (!field || field[2] == 'Z' || field[2] == 'X')
         return 0;
-    return ticks;
+    for (int i = 2; field && i < 22; i++)
+        field = strchr(field + 1, ' ');
+    return field ? strtoull(field, NULL, 10) : 0;
 }
 
 static void note_process(pid_t pid, void *arg)
