@@ -60,6 +60,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
         else if (task->cancel_unsent)
             task_send_cancel(task);
     }
+    store_refill(&agent->store);
     head_link_tick(agent->link);
     task_table_clean(agent);
 }
@@ -301,10 +302,11 @@ static int agent_run(struct agent *agent)
 
 int main(int argc, char **argv)
 {
-    static struct agent agent = {.run_dirfd = -1,
-                                 .run_lock_fd = -1,
-                                 .supervisor_fd = -1,
-                                 .store = {.dirfd = -1, .attempts_fd = -1, .lock_fd = -1}};
+    static struct agent agent = {
+        .run_dirfd = -1,
+        .run_lock_fd = -1,
+        .supervisor_fd = -1,
+        .store = {.dirfd = -1, .attempts_fd = -1, .lock_fd = -1, .reserve_fd = -1}};
     struct err err = {0};
     int r;
 

@@ -14,7 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)
+#define RESERVE_BYTES 65536
+#define DIR_FLAGS     (O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)
 
 static int store_make_path(const char *path, struct err *err)
 {
@@ -59,7 +60,7 @@ int store_open(const char *path, struct store *ret, struct err *err)
 {
     int r;
 
-    *ret = (struct store){.dirfd = -1, .attempts_fd = -1, .lock_fd = -1};
+    *ret = (struct store){.dirfd = -1, .attempts_fd = -1, .lock_fd = -1, .reserve_fd = -1};
     r = store_make_path(path, err);
     if (r < 0)
         return r;
@@ -76,15 +77,19 @@ int store_open(const char *path, struct store *ret, struct err *err)
     ret->attempts_fd = openat(ret->dirfd, "attempts", DIR_FLAGS);
     if (ret->attempts_fd < 0)
         return err_errno(err, -errno, "open %s/attempts", path);
+    ret->reserve_fd =
+        openat(ret->dirfd, "reserve", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    store_refill(ret); /* on a disk that is full already there is none */
     return store_read_instance(ret, err);
 }
 
 void store_close(struct store *store)
 {
+    cleanup_fd(&store->reserve_fd);
     cleanup_fd(&store->attempts_fd);
     cleanup_fd(&store->lock_fd);
     cleanup_fd(&store->dirfd);
-    *store = (struct store){.dirfd = -1, .attempts_fd = -1, .lock_fd = -1};
+    *store = (struct store){.dirfd = -1, .attempts_fd = -1, .lock_fd = -1, .reserve_fd = -1};
 }
 
 int store_open_attempt(const struct store *store, const char *uid_text, bool make, struct err *err)
@@ -108,13 +113,41 @@ static int store_place(int attempt_fd, const char *temporary, const char *file, 
     return r;
 }
 
-int store_write(int attempt_fd, const char *file, const Quell__Pb__Record *record, bool first,
-                struct err *err)
+void store_refill(struct store *store)
+{
+    struct stat st;
+
+    if (store->reserve_fd >= 0 && fstat(store->reserve_fd, &st) == 0 && st.st_blocks == 0)
+        (void) fallocate(store->reserve_fd, 0, 0, RESERVE_BYTES);
+}
+
+/* A file of its own that appears whole. */
+static int store_write_once(int attempt_fd, const char *file, const uint8_t *bytes, size_t len,
+                            bool first)
+{
+    CLEANUP_FD int fd = -1;
+    char temporary[64];
+    int r;
+
+    (void) snprintf(temporary, sizeof(temporary), "%s.tmp", file);
+    fd = openat(attempt_fd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return -errno;
+    r = fdio_write(fd, bytes, len);
+    if (r == 0)
+        r = store_place(attempt_fd, temporary, file, first);
+    if (r < 0)
+        (void) unlinkat(attempt_fd, temporary, 0);
+    return r;
+}
+
+int store_write(const struct store *store, int attempt_fd, const char *file,
+                const Quell__Pb__Record *record, bool first, struct err *err)
 {
     const size_t size = RECORD_HEADER + quell__pb__record__get_packed_size(record);
     CLEANUP_FREE uint8_t *bytes = malloc(size);
-    CLEANUP_FD int fd = -1;
-    char temporary[64];
+    const bool precious =
+        record->kind_case != QUELL__PB__RECORD__KIND_COMMAND || record->command->cancel;
     long len;
     int r;
 
@@ -123,17 +156,11 @@ int store_write(int attempt_fd, const char *file, const Quell__Pb__Record *recor
     len = record_encode(record, bytes, size);
     if (len < 0)
         return err_errno(err, (int) len, "encode %s", file);
-    (void) snprintf(temporary, sizeof(temporary), "%s.tmp", file);
-    fd = openat(attempt_fd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0)
-        return err_errno(err, -errno, "make %s", temporary);
-    r = fdio_write(fd, bytes, (size_t) len);
-    if (r == 0)
-        r = store_place(attempt_fd, temporary, file, first);
-    if (r == 0)
-        return 0;
-    (void) unlinkat(attempt_fd, temporary, 0);
-    return err_errno(err, r, "write %s", file);
+    r = store_write_once(attempt_fd, file, bytes, (size_t) len, first);
+    /* A full disk stops new tasks, never a cancel. */
+    if (r == -ENOSPC && precious && store->reserve_fd >= 0 && ftruncate(store->reserve_fd, 0) == 0)
+        r = store_write_once(attempt_fd, file, bytes, (size_t) len, first);
+    return r < 0 ? err_errno(err, r, "write %s", file) : 0;
 }
 
 int store_read(int attempt_fd, const char *file, Quell__Pb__Record **ret, struct err *err)

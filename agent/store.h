@@ -19,6 +19,8 @@ struct store {
     int dirfd;
     int attempts_fd;
     int lock_fd;
+    int reserve_fd; /* `reserve`: blocks that are given back when a full disk hinders a cancel or an
+                       ending */
     char instance[TASK_UID_TEXT];
 };
 
@@ -30,9 +32,13 @@ void store_close(struct store *store);
 /* Descriptor of an attempt's directory, made if @make; -ENOENT else. The caller closes it. */
 int store_open_attempt(const struct store *store, const char *uid_text, bool make, struct err *err);
 
-/* Puts @record in place as @file; @first: only if there is none (0 also then). */
-int store_write(int attempt_fd, const char *file, const Quell__Pb__Record *record, bool first,
-                struct err *err);
+/* Takes back the reserve, where it was used. */
+void store_refill(struct store *store);
+
+/* Puts @record in place as @file, from the reserve when the disk is full; @first: only if there is
+ * none (0 also then). */
+int store_write(const struct store *store, int attempt_fd, const char *file,
+                const Quell__Pb__Record *record, bool first, struct err *err);
 
 /* The record, to be freed with quell__pb__record__free_unpacked(). -ENOENT without a sentence's
    need; else torn, foreign or newer: refused, left untouched. */

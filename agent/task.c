@@ -24,7 +24,7 @@ static int task_record(struct task *task, const char *file, Quell__Pb__Record *r
     record->uid = (ProtobufCBinaryData){.len = TASK_UID_SIZE, .data = task->uid};
     record->name = task->command ? task->command->name : NULL;
     record->boot_id = task->agent->boot_id;
-    return store_write(fd, file, record, first, err);
+    return store_write(&task->agent->store, fd, file, record, first, err);
 }
 
 static int task_record_command(struct task *task, struct err *err)

@@ -53,11 +53,12 @@ enum task_method {
 };
 
 #define TASK_ID_MAX           2147483647u
-#define TASK_UID_SIZE         16u            /* bytes of an attempt's uid */
-#define TASK_UID_TEXT         33u            /* as hex, with the NUL */
-#define TASK_MESSAGE_MAX      320u           /* Unicode code points of a cancel's message */
-#define TASK_SPEC_MAX         (128u * 1024u) /* bytes, packed */
-#define TASK_GRACE_MAX_MS     86400000ull    /* 24 h */
+#define TASK_UID_SIZE         16u             /* bytes of an attempt's uid */
+#define TASK_UID_TEXT         33u             /* as hex, with the NUL */
+#define TASK_MESSAGE_MAX      320u            /* Unicode code points of a cancel's message */
+#define TASK_SPEC_MAX         (128u * 1024u)  /* bytes, packed */
+#define TASK_GRACE_MAX_MS     86400000ull     /* 24 h */
+#define TASK_RUNTIME_MAX_MS   315360000000ull /* 10 years */
 #define TASK_GRACE_DEFAULT_MS 15000ull
 #define TASK_PIDS_DEFAULT     4096u
 #define TASK_NODE_NAME_MAX    255u

@@ -53,6 +53,16 @@ static int check_command(const struct quell_task_request *request, struct err *e
     return 0;
 }
 
+static int check_runtime(const struct quell_task_request *request, struct err *err)
+{
+    if (request->runtime_ms <= TASK_RUNTIME_MAX_MS)
+        return 0;
+    return err_set(err, TASK_E_INVALID,
+                   "a runtime of %" PRIu64
+                   " ms is too long: at most %llu ms (10 years) are allowed",
+                   request->runtime_ms, TASK_RUNTIME_MAX_MS);
+}
+
 int task_check_request(const struct quell_task_request *request, struct err *err)
 {
     int r = check_ids(request, err);
@@ -61,6 +71,8 @@ int task_check_request(const struct quell_task_request *request, struct err *err
         r = check_names(request, err);
     if (r == 0)
         r = check_command(request, err);
+    if (r == 0)
+        r = check_runtime(request, err);
     if (r == 0 && request->has_grace)
         r = task_rules_check_grace(request->grace_ms, err);
     return r;

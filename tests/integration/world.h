@@ -32,7 +32,7 @@ struct world {
     struct program head;
     struct agent agents[WORLD_AGENTS_MAX];
     struct janitor janitor;
-    json_t *kept; /* what the helpers returned, freed with the world */
+    json_t *kept; /* texts and objects that were returned, freed with the world */
     struct world *next;
 };
 

@@ -151,6 +151,17 @@ ParameterizedTest(struct story *story, life, goes_as_the_rules_say)
                      story->name, (unsigned long long) life_deadline_us(&life));
 }
 
+Test(life, no_duration_overflows)
+{
+    struct life life;
+
+    cr_expect_eq(life_us_of_ms(1500), 1500000);
+    life_init(&life, 1000000, life_us_of_ms(UINT64_MAX), life_us_of_ms(UINT64_MAX), 0);
+    cr_expect_gt(life_deadline_us(&life), 1000000ull * 3600 * 24 * 365);
+    (void) life_step(&life, &(struct life_event){.type = LIFE_EV_TIMER, .now_us = 2000000});
+    cr_expect_eq(life.phase, LIFE_RUNNING);
+}
+
 Test(life, steps_have_their_times_and_those_that_did_not_happen_have_none)
 {
     const struct life_event events[] = {CANCEL(10, 1000), LEADER(20), LOOKED(20, false, false),

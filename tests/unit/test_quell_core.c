@@ -465,6 +465,10 @@ Test(quell_core, each_bad_member_of_a_request_is_refused_by_name)
     request.grace_ms = TASK_GRACE_MAX_MS + 1;
     expect_invalid(&request, "a grace of 86400001 ms is too long: at most 86400000 ms (24 hours) "
                              "are allowed");
+    request = good();
+    request.runtime_ms = TASK_RUNTIME_MAX_MS + 1;
+    expect_invalid(&request, "a runtime of 315360000001 ms is too long: at most 315360000000 ms "
+                             "(10 years) are allowed");
 }
 
 struct user_row {
