@@ -17,7 +17,7 @@ need $packages_build $packages_demo $packages_test || exit 1
 
 steps=("$@")
 [ ${#steps[@]} != 0 ] || steps=(style dev asan release demo)
-passed=0 failed=0 failures=()
+passed=0 failed=0 failures=() skipped=()
 
 step() { # NAME COMMAND...
 	local name=$1 start=$SECONDS
@@ -39,6 +39,14 @@ build() { # PRESET
 		tail -n 60 "build/$1.log"
 		return 1
 	}
+}
+
+# What a test could not do here: it says so itself, and why. It does not count as passed.
+collect_skipped() { # STEP PRESET
+	local line
+	while read -r line; do
+		skipped+=("$1: $line")
+	done < <(grep -h -o 'SKIPPED: .*' "build/$2/Testing/Temporary/LastTest.log" 2>/dev/null | sort -u)
 }
 
 sources() {
@@ -72,16 +80,19 @@ for name in "${steps[@]}"; do
 	dev)
 		step "build (dev)" build dev
 		step "tests (dev)" ctest --preset dev -j 2
+		collect_skipped dev dev
 		;;
 	asan)
 		step "build (asan)" build asan
 		step "tests (asan)" ctest --preset asan -j 2
+		collect_skipped asan asan
 		;;
 	release)
 		step "build (release)" build release
 		step "build (dev)" build dev
 		step "integration (release)" env QUELL_BIN_DIR="$PWD/build/release/bin" \
 			ctest --preset dev -j 2 -L integration
+		collect_skipped release dev
 		;;
 	demo)
 		step "demo.sh" ./demo.sh
@@ -94,6 +105,7 @@ for name in "${steps[@]}"; do
 done
 
 printf '\n'
+[ ${#skipped[@]} = 0 ] || printf '%s\n' "${skipped[@]}"
 [ $failed = 0 ] || printf 'failed: %s\n' "${failures[@]}"
-printf '%s passed, %s failed\n' $passed $failed
+printf '%s passed, %s failed, %s skipped\n' $passed $failed ${#skipped[@]}
 [ $failed = 0 ]

@@ -269,6 +269,8 @@ static int task_take_command(struct task *task, const Quell__Pb__Command *comman
        it is not acknowledged, so the head sends it again. */
     if (r < 0 && event == ATTEMPT_EV_START)
         return r;
+    if (copy->cancel) /* once more: the grace begins with the SIGTERM, however slow the disk was */
+        task_set_deadline(task, copy->cancel);
     if (attempt_step(&task->state, event, &actions) == ATTEMPT_ILLEGAL)
         return err_set(err, -EPROTO, "a command in phase %s",
                        attempt_phase_name(task->state.phase));

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "ipc/frame.h"
+#include "ipc/task.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -145,9 +146,11 @@ static void task_fill_launch(const struct task *task, const struct task_cgroup_d
 static int task_make_group(struct task *task, struct hands *hands, struct err *err)
 {
     const Quell__Pb__Spec *spec = task->command->start;
-    const struct cgroup_limits limits = {
-        .memory_bytes = spec->memory_bytes, .cpu_milli = spec->cpu_milli, .pids = spec->pids};
     struct cgroup_host *host = task->agent->host;
+    const uint32_t usual = cgroup_host_can_limit(host, CGROUP_LIMIT_PIDS) ? TASK_PIDS_DEFAULT : 0;
+    const struct cgroup_limits limits = {.memory_bytes = spec->memory_bytes,
+                                         .cpu_milli = spec->cpu_milli,
+                                         .pids = spec->pids ? spec->pids : usual};
     int r = cgroup_host_create(host, task->group, task->label, &limits, &hands->dirs, err);
 
     /* Left by an agent that died between making it and starting a supervisor: nothing ran in it. */

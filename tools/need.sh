@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034 # sourced: the lists are for who sources it
 # need.sh - sourced by demo.sh and test.sh: installs the Debian packages that are missing, by name.
 
 # What the programs are built with, and what the demo runs.

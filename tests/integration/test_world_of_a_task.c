@@ -2,6 +2,7 @@
 #include "tests/integration/tasks.h"
 
 #include <criterion/criterion.h>
+#include <glob.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -133,7 +134,8 @@ Test(world_of_a_task, root_runs_where_the_node_allows_it)
 
     head_start(w);
     agent_start(&w->agents[0]);
-    answer = ctl(w, "submit", "-n", "n1", "--stdout", out, "--wait", "--", "id", "-u");
+    answer = ctl(w, "submit", "-n", "n1", "--stdout", out, "--stderr", "/dev/null", "--wait", "--",
+                 "id", "-u");
     cr_assert_eq(answer.status, 0, "%s", answer.err);
     cr_assert_str_eq(file_text(w, out), "0\n");
     assert_text(w, task_show(w, "1.1"), "user", "root");
@@ -149,4 +151,27 @@ Test(world_of_a_task, a_user_submits_for_themselves_and_for_nobody_else)
     answer = ctl_as(w, NOBODY, "submit", "-n", "n1", "--user", "root", "--", "true");
     cr_assert_eq(answer.status, 1);
     assert_has(answer.err, "0x80070005");
+}
+
+Test(world_of_a_task, it_has_a_pids_limit_of_4096_where_the_node_can_set_one)
+{
+    struct world *w = world_open(1);
+    const char *id = submit_fighter(w, "n1", 2);
+    const char *group = w->agents[0].group;
+    const char *tag = strrchr(group, '/') + 1;
+    glob_t found;
+
+    /* On v2 beside the other files, on hybrid in the v1 hierarchy. */
+    (void) glob(keepf(w, "%s/%s.*/pids.max", group, id), 0, NULL, &found);
+    (void) glob(keepf(w, "/sys/fs/cgroup/pids/%s/%s.*/pids.max", tag, id), GLOB_APPEND, NULL,
+                &found);
+    if (found.gl_pathc == 0) {
+        globfree(&found);
+        SKIP("no pids controller for the groups of this test");
+    }
+    cr_assert_eq(found.gl_pathc, 1);
+    cr_assert_str_eq(file_text(w, found.gl_pathv[0]), "4096\n");
+    globfree(&found);
+    cancel(w, id, "--grace", "0");
+    (void) task_wait(w, id);
 }

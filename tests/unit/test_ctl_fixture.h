@@ -157,10 +157,12 @@ static int exit_status(pid_t pid)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
 }
 
+static const char *program = QUELLCTL;
+
 /* Runs the real program. @argv begins behind its name and ends with NULL. */
 static void run_program(char *const *argv, char *const *env, struct outcome *ret)
 {
-    char *words[64] = {(char *) QUELLCTL};
+    char *words[64] = {(char *) program};
     posix_spawn_file_actions_t actions;
     int out = memory_file();
     int err = memory_file();
@@ -172,7 +174,7 @@ static void run_program(char *const *argv, char *const *env, struct outcome *ret
     cr_assert_eq(posix_spawn_file_actions_init(&actions), 0);
     (void) posix_spawn_file_actions_adddup2(&actions, out, 1);
     (void) posix_spawn_file_actions_adddup2(&actions, err, 2);
-    cr_assert_eq(posix_spawn(&pid, QUELLCTL, &actions, NULL, words, env), 0);
+    cr_assert_eq(posix_spawn(&pid, program, &actions, NULL, words, env), 0);
     (void) posix_spawn_file_actions_destroy(&actions);
     ret->status = exit_status(pid);
     read_memory_file(out, ret->out);
