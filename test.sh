@@ -46,7 +46,7 @@ collect_skipped() { # STEP PRESET
 	local line
 	while read -r line; do
 		skipped+=("$1: $line")
-	done < <(grep -h -o 'SKIPPED: .*' "build/$2/Testing/Temporary/LastTest.log" 2>/dev/null | sort -u)
+	done < <(grep -h -o -E 'SKIPPED: .*|\[SKIP\] .*' "build/$2/Testing/Temporary/LastTest.log" 2>/dev/null | sort -u)
 }
 
 sources() {

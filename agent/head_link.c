@@ -154,8 +154,17 @@ static void on_reply(struct head_link *link, Quell__Pb__Reply *reply)
     struct sent *slot = head_request_find(link, &reply->id);
     struct sent request;
 
-    if (!slot)
-        return; /* an answer to nothing that is asked: late, doubled or forged */
+    if (!slot) { /* an answer to nothing that is asked: late, doubled or forged */
+        /* A head that can't read a request's version knows no id either. */
+        if (reply->body_case == QUELL__PB__REPLY__BODY_REFUSED &&
+            reply->refused->code == QUELL__PB__REFUSED_CODE__REFUSED_VERSION &&
+            !link->said_refused) {
+            log_warning("the head at %s refuses this version: %s",
+                        link->agent->options.heads[link->address], reply->refused->text);
+            link->said_refused = true;
+        }
+        return;
+    }
     request = *slot;
     slot->used = false;
     link_heard(link);

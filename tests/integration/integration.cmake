@@ -16,13 +16,13 @@ target_compile_definitions(integration_world PUBLIC
   QUELL_TEST_BIN_DIR="${PROJECT_BINARY_DIR}/bin"
   QUELL_TEST_PROGRAMS_DIR="${PROJECT_BINARY_DIR}/tests/bin"
   QUELL_TEST_SANITIZED=${integration_sanitized})
-add_dependencies(integration_world quell-head quelld quellctl fighter actor)
+add_dependencies(integration_world quell-head quelld quellctl fighter actor escaper)
 if(TARGET quell-supervisor)
   add_dependencies(integration_world quell-supervisor)
 endif()
 
-foreach(topic awkward cancel cgroups looks many outcomes records refusals restart strace supervisor watch
-    world_of_a_task)
+foreach(topic awkward cancel cgroups hostile looks many outcomes records refusals restart strace supervisor
+    watch world_of_a_task)
   quell_test(test_${topic} integration "${integration}/test_${topic}.c" integration_world)
   set_tests_properties(integration.test_${topic} PROPERTIES TIMEOUT 600)
 endforeach()
