@@ -298,7 +298,7 @@ void task_succeed(struct task *task)
     struct err err = {0};
     int r;
 
-    if (task->link_fd >= 0 || task->supervisor_pid)
+    if (task->link_fd >= 0 || task->supervisor_pid || task->unreadable)
         return;
     /* One that dies at once is not replaced in a circle: the tick tries again. */
     if (task->succeeded_at_us && now - task->succeeded_at_us < SUCCEED_AGAIN_US)

@@ -342,6 +342,33 @@ void tree_terminate(struct tree *tree)
     }
 }
 
+/* The list was read a moment ago, and pids are given out in turn: no number on it can be another's
+   so soon. */
+static bool tree_kill_member(void *arg, pid_t pid)
+{
+    const int pidfd = (int) syscall(SYS_pidfd_open, pid, 0);
+
+    (void) arg;
+    if (pidfd >= 0) {
+        (void) tree_signal_pidfd(pidfd, SIGKILL);
+        (void) close(pidfd);
+    }
+    return true;
+}
+
+int tree_kill_group(struct tree *tree, struct err *err)
+{
+    int r = task_cgroup_kill(tree->group, err);
+
+    /* cgroup.kill passes over a process whose main thread has ended while others run on
+       (Linux 6.18: the signal goes to the dead thread alone, and stays there): each that is still
+       listed gets one of its own. What such a one has forked meanwhile is for the second kill. */
+    if (r < 0 || task_cgroup_is_empty(tree->group, NULL) == TASK_CGROUP_EMPTY)
+        return r;
+    (void) task_cgroup_each_process(tree->group, tree_kill_member, NULL, NULL);
+    return task_cgroup_kill(tree->group, err);
+}
+
 static void tree_kill_child(struct tree *tree, pid_t pid)
 {
     if (tree_is_gone(pid) || task_cgroup_contains(tree->group, pid))

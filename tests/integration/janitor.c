@@ -144,6 +144,18 @@ static int remove_group(const char *path, const struct stat *st, int type, struc
     return 0;
 }
 
+/* cgroup.kill passes over a process whose main thread has ended. */
+static void kill_each(int dirfd)
+{
+    char pids[65536];
+    char *at = pids;
+
+    if (fdio_read_text(dirfd, "cgroup.procs", pids, sizeof(pids)) <= 0)
+        return;
+    for (long pid = strtol(at, &at, 10); pid > 0; pid = strtol(at, &at, 10))
+        (void) kill((pid_t) pid, SIGKILL);
+}
+
 static void clear_group(const char *path, bool remove)
 {
     const int dirfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -152,6 +164,7 @@ static void clear_group(const char *path, bool remove)
         return;
     if (!remove && faccessat(dirfd, "cgroup.kill", W_OK, 0) == 0) {
         (void) fdio_write_text(dirfd, "cgroup.kill", "1");
+        kill_each(dirfd);
         wait_empty(dirfd, path);
     }
     (void) close(dirfd);
