@@ -276,7 +276,7 @@ static int task_take_command(struct task *task, const Quell__Pb__Command *comman
                        attempt_phase_name(task->state.phase));
     if (r < 0)
         actions &= ~(uint32_t) ATTEMPT_DO_ACKNOWLEDGE;
-    if (event == ATTEMPT_EV_CANCEL)
+    if (copy->cancel)
         log_info("task %s: cancel accepted, grace %llu ms", task->label,
                  (unsigned long long) copy->cancel->grace_ms);
     task_do(task, actions, NULL);
