@@ -230,8 +230,9 @@ static const char *submit_escaper(struct world *w, const char *who, int *ret_pid
     const char *outside = group_outside(w);
     const char *procs = keepf(w, "%s/cgroup.procs", outside);
     const int out = fifo_in(w, "out");
-    const char *const words[] = {
-        "--stdout", path_in(w, "out"), "--", program_in(w, "escaper"), who, procs, NULL};
+    const char *const words[] = {"--stdout", path_in(w, "out"),        "--stderr", "/dev/null",
+                                 "--",       program_in(w, "escaper"), who,        procs,
+                                 NULL};
     const char *id = submit_words(w, "n1", "root", words);
     pid_t pid;
 
