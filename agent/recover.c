@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "base/hex.h"
 #include "base/log.h"
+#include "ipc/record.h"
 
 #include <errno.h>
 #include <string.h>
@@ -71,16 +72,11 @@ static int facts_read(int fd, const char *uid_text, struct facts *ret, struct er
 
 static void take_facts(struct task *task, struct facts *facts)
 {
-    task->command = facts->command->command;
-    facts->command->command = NULL;
-    facts->command->kind_case = QUELL__PB__RECORD__KIND__NOT_SET;
+    task->command = record_take_command(facts->command);
     task->kill_at_us = facts->command->kill_at_us;
     task->recorded_version = task->command->version;
-    if (facts->started) {
-        task->started = facts->started->started;
-        facts->started->started = NULL;
-        facts->started->kind_case = QUELL__PB__RECORD__KIND__NOT_SET;
-    }
+    if (facts->started)
+        task->started = record_take_started(facts->started);
 }
 
 static void replay(struct task *task, enum attempt_event event)
@@ -100,9 +96,7 @@ static void replay_facts(struct task *task, struct facts *facts)
 
     task->has_group = same_boot;
     if (facts->ending) {
-        task->ending = facts->ending->ending;
-        facts->ending->ending = NULL;
-        facts->ending->kind_case = QUELL__PB__RECORD__KIND__NOT_SET;
+        task->ending = record_take_ending(facts->ending);
         task->phase = QUELL__PB__PHASE__PHASE_ENDED;
         replay(task, ATTEMPT_EV_START);
         replay(task, ATTEMPT_EV_ENDED);

@@ -139,11 +139,6 @@ void task_lost(struct task *task, Quell__Pb__Cause cause, const char *text)
 
 /* ---- the core's word, carried out ---- */
 
-static void task_report(struct task *task)
-{
-    head_link_report(task);
-}
-
 static void task_do(struct task *task, uint32_t actions, const char *failure)
 {
     if (actions & ATTEMPT_DO_RECORD_UNBORN) {
@@ -164,7 +159,7 @@ static void task_do(struct task *task, uint32_t actions, const char *failure)
     if (actions & ATTEMPT_DO_ACKNOWLEDGE)
         head_link_acknowledge(task);
     if (actions & ATTEMPT_DO_REPORT)
-        task_report(task);
+        head_link_report(task);
     if (actions & ATTEMPT_DO_FORGET)
         task_table_retire(task);
 }

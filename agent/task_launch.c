@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "ipc/frame.h"
+#include "ipc/record.h"
 #include "ipc/task.h"
 
 #include <errno.h>
@@ -133,7 +134,6 @@ static void task_fill_launch(const struct task *task, const struct task_cgroup_d
     launch->node = agent->options.node;
     launch->boot_id = (char *) agent->boot_id;
     launch->leftover_grace_ms = agent->options.leftover_grace_ms;
-    launch->group = (char *) task->group;
     launch->oom_score_adj = agent->oom_score_adj;
     launch->open_files = agent->open_files;
     launch->cgroup_mode = (char *) cgroup_mode_name(dirs->mode);
@@ -248,16 +248,15 @@ void task_read_started(struct task *task)
 {
     CLEANUP_FD int fd = store_open_attempt(&task->agent->store, task->uid_text, false, NULL);
     Quell__Pb__Record *record = NULL;
+    Quell__Pb__Started *started;
 
     if (fd < 0 || store_read(fd, "started", &record, NULL) < 0)
         return;
-    if (record->kind_case == QUELL__PB__RECORD__KIND_STARTED) {
-        if (task->started)
-            quell__pb__started__free_unpacked(task->started, NULL);
-        task->started = record->started;
-        record->started = NULL;
-        record->kind_case = QUELL__PB__RECORD__KIND__NOT_SET;
-    }
+    started = record_take_started(record);
+    if (started && task->started)
+        quell__pb__started__free_unpacked(task->started, NULL);
+    if (started)
+        task->started = started;
     quell__pb__record__free_unpacked(record, NULL);
 }
 

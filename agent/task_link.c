@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "ipc/frame.h"
+#include "ipc/record.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -108,6 +109,7 @@ static void on_supervisor_gone(struct task *task)
 {
     CLEANUP_FD int fd = store_open_attempt(&task->agent->store, task->uid_text, false, NULL);
     Quell__Pb__Record *record = NULL;
+    Quell__Pb__Ending *ending = NULL;
     struct err err = {0};
     int r;
 
@@ -120,17 +122,14 @@ static void on_supervisor_gone(struct task *task)
         task->unreadable = true;
         return;
     }
-    if (r == 0 && record->kind_case == QUELL__PB__RECORD__KIND_ENDING) {
-        Quell__Pb__Ending *ending = record->ending;
-
-        record->kind_case = QUELL__PB__RECORD__KIND__NOT_SET;
-        record->ending = NULL;
+    if (record) {
+        ending = record_take_ending(record);
         quell__pb__record__free_unpacked(record, NULL);
+    }
+    if (ending) {
         task_ended(task, ending, true);
         return;
     }
-    if (record)
-        quell__pb__record__free_unpacked(record, NULL);
     log_warning("task %s: its supervisor is gone", task->label);
     if (task->state.phase == ATTEMPT_STARTING && fd >= 0 && !store_has(fd, "started") &&
         !task_group_is_populated(task))

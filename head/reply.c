@@ -28,11 +28,6 @@ static void send_json(struct http_request *request, int status, json_t *json)
     free(text);
 }
 
-void reply_json(struct http_request *request, json_t *json)
-{
-    send_json(request, 200, json);
-}
-
 void reply_text(struct http_request *request, const char *text)
 {
     http_reply(request, 200, "text/plain", text, strlen(text));

@@ -6,7 +6,6 @@
 
 #include <jansson.h>
 
-void reply_json(struct http_request *request, json_t *json); /* 200; takes the reference */
 void reply_text(struct http_request *request, const char *text);
 /* The number of a refusal decides the status. */
 void reply_refusal(struct http_request *request, int code, const char *text);

@@ -1,5 +1,7 @@
 #include "ipc/record.h"
 
+#include "base/cleanup.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -91,4 +93,25 @@ int record_decode(const uint8_t *bytes, size_t len, ProtobufCAllocator *allocato
         return err_set(err, -EBADMSG, "a record that can't be unpacked");
     *ret = record;
     return 0;
+}
+
+/* The kinds share one pointer in the message: with the kind it is given up. */
+#define RECORD_TAKE(record, kind, field)                                                           \
+    ((record)->kind_case == (kind)                                                                 \
+         ? ((record)->kind_case = QUELL__PB__RECORD__KIND__NOT_SET, TAKE_PTR((record)->field))     \
+         : NULL)
+
+Quell__Pb__Command *record_take_command(Quell__Pb__Record *record)
+{
+    return RECORD_TAKE(record, QUELL__PB__RECORD__KIND_COMMAND, command);
+}
+
+Quell__Pb__Started *record_take_started(Quell__Pb__Record *record)
+{
+    return RECORD_TAKE(record, QUELL__PB__RECORD__KIND_STARTED, started);
+}
+
+Quell__Pb__Ending *record_take_ending(Quell__Pb__Record *record)
+{
+    return RECORD_TAKE(record, QUELL__PB__RECORD__KIND_ENDING, ending);
 }

@@ -21,6 +21,12 @@
 /* Packs @record behind a header into @ret of @size bytes. Returns the length; -ENOSPC. */
 long record_encode(const Quell__Pb__Record *record, uint8_t *ret, size_t size);
 
+/* Take the message of that kind out of @record: the caller owns it, and @record can be freed
+   without it. NULL: the record is of another kind. */
+Quell__Pb__Command *record_take_command(Quell__Pb__Record *record);
+Quell__Pb__Started *record_take_started(Quell__Pb__Record *record);
+Quell__Pb__Ending *record_take_ending(Quell__Pb__Record *record);
+
 /* @allocator: NULL for malloc. The caller frees with quell__pb__record__free_unpacked().
    -EBADMSG: torn or not a record; -EPROTONOSUPPORT: of a newer major. Both with a sentence. */
 int record_decode(const uint8_t *bytes, size_t len, ProtobufCAllocator *allocator,

@@ -37,15 +37,6 @@ int attempt_open(struct attempt *attempt, struct err *err)
     return 0;
 }
 
-void attempt_close(struct attempt *attempt)
-{
-    if (attempt->reserve_fd >= 0)
-        (void) close(attempt->reserve_fd);
-    if (attempt->lock_fd >= 0)
-        (void) close(attempt->lock_fd);
-    attempt->reserve_fd = attempt->lock_fd = -1;
-}
-
 static long attempt_encode(const struct attempt *attempt, Quell__Pb__Record *record, uint8_t *ret,
                            size_t size)
 {

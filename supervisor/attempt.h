@@ -26,7 +26,6 @@ struct attempt {
 /* Waits for the lock (F_SETLKW): a predecessor that still lives is waited for. @dirfd is borrowed;
    a directory that was deleted is no error here: recording will say so. */
 int attempt_open(struct attempt *attempt, struct err *err);
-void attempt_close(struct attempt *attempt);
 
 /* Puts `started` in place, unless there is one: -EEXIST means that this attempt was started before.
    Called in the child, before exec. */

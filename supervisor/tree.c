@@ -58,13 +58,6 @@ int tree_init(struct tree *tree, struct task_cgroup *group, struct err *err)
     return 0;
 }
 
-void tree_done(struct tree *tree)
-{
-    if (tree->children_fd >= 0)
-        (void) close(tree->children_fd);
-    tree->children_fd = -1;
-}
-
 /* Calls @each for the pids of a /proc/.../children file, read in pieces. */
 static void tree_each_listed(int fd, void (*each)(struct tree *, pid_t), struct tree *tree)
 {

@@ -26,7 +26,6 @@ struct tree {
 
 /* Becomes the subreaper of whatever is spawned from now on. */
 int tree_init(struct tree *tree, struct task_cgroup *group, struct err *err);
-void tree_done(struct tree *tree);
 
 /* Reaps every zombie child but the leader, whose status is only looked at (WNOWAIT). True when the
    leader has ended and no other child is left; a zombie that a tracer holds counts as gone. While

@@ -183,3 +183,21 @@ Test(record, an_empty_record_is_a_record)
     cr_expect_eq(len, (long) RECORD_HEADER);
     cr_expect_eq(decode(file, (size_t) len, NULL), 0);
 }
+
+Test(record, a_kind_that_is_taken_out_outlives_its_record_and_no_other_is_given)
+{
+    Quell__Pb__Record *record = malloc(sizeof(*record));
+    Quell__Pb__Started *started = malloc(sizeof(*started));
+
+    cr_assert(record && started);
+    quell__pb__record__init(record);
+    quell__pb__started__init(started);
+    record->kind_case = QUELL__PB__RECORD__KIND_STARTED;
+    record->started = started;
+    cr_expect_null(record_take_command(record));
+    cr_expect_null(record_take_ending(record));
+    cr_expect_eq(record_take_started(record), started);
+    cr_expect_null(record_take_started(record), "it is given once");
+    quell__pb__record__free_unpacked(record, NULL);
+    quell__pb__started__free_unpacked(started, NULL);
+}
