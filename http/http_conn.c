@@ -1,6 +1,7 @@
 #include "http/http_conn.h"
 
 #include "http/http_request.h"
+#include "http/http_stream.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -14,6 +15,9 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#define ACCEPT_MAX 16        /* in one turn of the loop */
+#define WRITE_MAX  (1 << 20) /* bytes in a turn of the loop; the socket takes less */
+
 static struct http_conn_list *list_of(struct http_server *server, enum http_phase phase)
 {
     switch (phase) {
@@ -23,6 +27,7 @@ static struct http_conn_list *list_of(struct http_server *server, enum http_phas
         return &server->reading;
     case HTTP_PENDING:
     case HTTP_WRITING:
+    case HTTP_STREAMING:
         break;
     }
     return &server->busy;
@@ -40,8 +45,19 @@ void http_conn_enter(struct http_conn *conn, enum http_phase phase)
         (void) event_add(conn->deadline, &server->request_timeout);
     else
         (void) event_del(conn->deadline);
-    if (conn->watch && phase != HTTP_PENDING)
+    if (conn->watch && phase != HTTP_PENDING && phase != HTTP_STREAMING)
         (void) event_del(conn->watch);
+}
+
+void http_conn_stop_reading(const struct http_conn *conn)
+{
+    (void) bufferevent_disable(conn->bev, EV_READ);
+}
+
+void http_conn_on_replied(struct evhttp_request *ev, void *arg)
+{
+    (void) ev;
+    http_conn_enter(arg, HTTP_READING);
 }
 
 /* Ends @conn through on_closed(). */
@@ -83,19 +99,26 @@ int http_conn_watch(struct http_conn *conn)
 }
 
 /* evhttp answers what it can't parse or what is too large by itself; then it closes. */
-static void on_output(struct evbuffer *output, const struct evbuffer_cb_info *info, void *arg)
+static void count_refusal(struct http_conn *conn, struct evbuffer *output)
 {
     static const char continues[] = "HTTP/1.1 100";
-    struct http_conn *conn = arg;
     char head[sizeof(continues) - 1];
 
-    if (info->n_added == 0 || conn->phase != HTTP_READING || conn->counted)
-        return;
     if (evbuffer_copyout(output, head, sizeof(head)) == (ev_ssize_t) sizeof(head) &&
         memcmp(head, continues, sizeof(head)) == 0)
         return;
     conn->counted = true;
     conn->server->stats.cut_off++;
+}
+
+static void on_output(struct evbuffer *output, const struct evbuffer_cb_info *info, void *arg)
+{
+    struct http_conn *conn = arg;
+
+    if (info->n_added > 0 && conn->phase == HTTP_READING && !conn->counted)
+        count_refusal(conn, output);
+    if (info->n_deleted > 0 && conn->stream && evbuffer_get_length(output) == 0)
+        http_stream_drained(conn->stream);
 }
 
 static void conn_free(struct http_conn *conn)
@@ -106,6 +129,7 @@ static void conn_free(struct http_conn *conn)
     TAILQ_REMOVE(list_of(server, conn->phase), conn, next);
     if (fd >= 0 && (size_t) fd < server->by_fd_len && server->by_fd[fd].conn == conn)
         server->by_fd[fd].conn = NULL;
+    http_crowd_leave(conn);
     server->stats.connections--;
     if (conn->deadline)
         event_free(conn->deadline);
@@ -120,6 +144,7 @@ static void on_closed(struct evhttp_connection *evcon, void *arg)
     struct http_conn *conn = arg;
     struct http_server *server = conn->server;
     struct http_request *request = conn->request;
+    struct http_stream *stream = conn->stream;
 
     (void) evcon;
     (void) evbuffer_remove_cb(bufferevent_get_output(conn->bev), on_output, conn);
@@ -128,6 +153,8 @@ static void on_closed(struct evhttp_connection *evcon, void *arg)
         event_active(server->resume, EV_TIMEOUT, 0); /* a descriptor is free again */
     if (request)
         http_request_detach(request, server);
+    if (stream)
+        http_stream_detach(stream, server);
 }
 
 struct bufferevent *http_conn_on_accept(struct event_base *base, void *arg)
@@ -144,9 +171,14 @@ struct bufferevent *http_conn_on_accept(struct event_base *base, void *arg)
         free(conn);
         return NULL;
     }
+    /* libevent writes 16 KiB in a turn of the loop: a long reply would take as many turns. */
+    (void) bufferevent_set_max_single_write(conn->bev, WRITE_MAX);
     conn->phase = HTTP_NEWCOMER;
     TAILQ_INSERT_TAIL(&server->newcomers, conn, next);
     server->stats.connections++;
+    /* libevent accepts while there is anybody: others shall have their answers between. */
+    if (++server->newcomers_len == ACCEPT_MAX)
+        (void) evconnlistener_disable(server->listener);
     /* Runs in this round of the loop, so before the first read. */
     event_active(server->adopt, EV_TIMEOUT, 0);
     return conn->bev;
@@ -166,6 +198,14 @@ static int remember(struct http_server *server, struct http_conn *conn, evutil_s
     }
     server->by_fd[fd].conn = conn;
     return 0;
+}
+
+static void make_room(struct http_conn *newcomer)
+{
+    struct http_server *server = newcomer->server;
+
+    while (server->joined > server->connections_max)
+        cut_off(http_crowd_pick(server, newcomer));
 }
 
 static void adopt(struct http_conn *conn)
@@ -197,7 +237,12 @@ static void adopt(struct http_conn *conn)
         return;
     }
     conn->peer = (struct http_peer){.uid = cred.uid, .gid = cred.gid, .pid = cred.pid};
+    if (http_crowd_join(conn) < 0) {
+        cut_off(conn);
+        return;
+    }
     http_conn_enter(conn, HTTP_READING);
+    make_room(conn);
 }
 
 void http_conn_adopt_all(struct http_server *server)
@@ -206,9 +251,6 @@ void http_conn_adopt_all(struct http_server *server)
 
     while ((conn = TAILQ_FIRST(&server->newcomers)))
         adopt(conn);
-    while (server->stats.connections > server->connections_max)
-        if (!http_conn_cut_longest_reading(server))
-            break;
 }
 
 bool http_conn_cut_longest_reading(struct http_server *server)

@@ -17,6 +17,7 @@
 #define QUERY_MAX 32
 
 struct http_request {
+    struct event_base *base;   /* borrowed */
     struct evhttp_request *ev; /* evhttp's; NULL once the client is gone */
     struct http_conn *conn;    /* borrowed; NULL once the client is gone */
     const char *method;
@@ -94,6 +95,7 @@ int http_request_new(struct evhttp_request *ev, struct http_conn *conn, struct h
         return -ENOMEM;
     if (evbuffer_get_length(request->body) > 0 && !evbuffer_pullup(request->body, -1))
         return -ENOMEM;
+    request->base = conn->server->base;
     request->ev = ev;
     request->conn = conn;
     request->peer = conn->peer;
@@ -102,14 +104,35 @@ int http_request_new(struct evhttp_request *ev, struct http_conn *conn, struct h
     return 0;
 }
 
+struct event_base *http_request_base(const struct http_request *request)
+{
+    return request->base;
+}
+
+struct evhttp_request *http_request_take(struct http_request *request, struct http_conn **ret_conn)
+{
+    struct evhttp_request *ev = request->ev;
+
+    *ret_conn = request->conn;
+    if (request->conn)
+        request->conn->request = NULL;
+    (void) request_free(request);
+    return ev;
+}
+
+/* After a network error evhttp has let go of the request and leaves it to us; when the connection
+   itself is freed, it is freed with it. */
+void http_request_drop(struct evhttp_request *ev)
+{
+    if (!evhttp_request_get_connection(ev))
+        evhttp_request_free(ev);
+}
+
 void http_request_detach(struct http_request *request, struct http_server *server)
 {
     void (*on_gone)(void *) = request->on_gone;
 
-    /* After a network error evhttp has let go of the request and leaves it to us; when the
-       connection itself is freed, it is freed with it. */
-    if (!evhttp_request_get_connection(request->ev))
-        evhttp_request_free(request->ev);
+    http_request_drop(request->ev);
     request->ev = NULL;
     request->conn = NULL;
     request->on_gone = NULL;
@@ -120,20 +143,26 @@ void http_request_detach(struct http_request *request, struct http_server *serve
     server->in_callback--;
 }
 
-static void send_reply(struct evhttp_request *ev, bool head, int status, const char *content_type,
-                       const void *body, size_t len)
+void http_request_add_headers(struct evhttp_request *ev, const char *content_type)
 {
     struct evkeyvalq *headers = evhttp_request_get_output_headers(ev);
-    struct evbuffer *output = evhttp_request_get_output_buffer(ev);
 
     if (content_type)
         (void) evhttp_add_header(headers, "Content-Type", content_type);
     (void) evhttp_add_header(headers, "Cache-Control", "no-store");
+}
+
+static void send_reply(struct evhttp_request *ev, bool head, int status, const char *content_type,
+                       const void *body, size_t len)
+{
+    struct evbuffer *output = evhttp_request_get_output_buffer(ev);
+
+    http_request_add_headers(ev, content_type);
     if (head) {
         char length[32];
 
         (void) snprintf(length, sizeof(length), "%zu", len);
-        (void) evhttp_add_header(headers, "Content-Length", length);
+        (void) evhttp_add_header(evhttp_request_get_output_headers(ev), "Content-Length", length);
     } else if (len > 0 && evbuffer_add(output, body, len) < 0) {
         status = HTTP_SERVUNAVAIL; /* no memory for the body: an empty reply says so */
     }
@@ -151,25 +180,19 @@ void http_request_refuse(struct evhttp_request *ev, int status, const char *text
                body, (size_t) len);
 }
 
-/* The reply is in the socket: the connection waits for the next request. */
-static void on_replied(struct evhttp_request *ev, void *arg)
-{
-    (void) ev;
-    http_conn_enter(arg, HTTP_READING);
-}
-
 void http_reply(struct http_request *request, int status, const char *content_type,
                 const void *body, size_t len)
 {
-    struct http_conn *conn = request->conn;
+    bool head = request->head;
+    struct http_conn *conn;
+    struct evhttp_request *ev = http_request_take(request, &conn);
 
-    if (conn) {
-        conn->request = NULL;
-        http_conn_enter(conn, HTTP_WRITING);
-        evhttp_request_set_on_complete_cb(request->ev, on_replied, conn);
-        send_reply(request->ev, request->head, status, content_type, body, len);
-    }
-    (void) request_free(request);
+    if (!conn)
+        return;
+    http_conn_enter(conn, HTTP_WRITING);
+    evhttp_request_set_on_complete_cb(ev, http_conn_on_replied, conn);
+    send_reply(ev, head, status, content_type, body, len);
+    http_conn_stop_reading(conn);
 }
 
 const char *http_request_method(const struct http_request *request)
@@ -180,6 +203,12 @@ const char *http_request_method(const struct http_request *request)
 const char *http_request_path(const struct http_request *request)
 {
     return request->path;
+}
+
+const char *http_request_header(const struct http_request *request, const char *name)
+{
+    return request->ev ? evhttp_find_header(evhttp_request_get_input_headers(request->ev), name)
+                       : NULL;
 }
 
 const char *http_request_query(const struct http_request *request, const char *name)

@@ -57,9 +57,14 @@ static void on_whole_request(struct evhttp_request *ev, void *arg)
 
 static void on_adopt(evutil_socket_t fd, short what, void *arg)
 {
+    struct http_server *server = arg;
+
     (void) fd;
     (void) what;
-    http_conn_adopt_all(arg);
+    http_conn_adopt_all(server);
+    server->newcomers_len = 0;
+    if (!event_pending(server->resume, EV_TIMEOUT, NULL))
+        (void) evconnlistener_enable(server->listener);
 }
 
 /* The usual reason is that descriptors have run out. The waiting connection keeps the listener
@@ -147,6 +152,7 @@ int http_server_open(struct event_base *base, const struct http_server_options *
     TAILQ_INIT(&server->newcomers);
     TAILQ_INIT(&server->reading);
     TAILQ_INIT(&server->busy);
+    TAILQ_INIT(&server->users);
 
     r = http_socket_open(options->path, options->mode, &server->socket, err);
     if (r < 0)

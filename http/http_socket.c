@@ -15,7 +15,7 @@
 #include <sys/syscall.h>
 #include <sys/un.h>
 
-#define BACKLOG       512
+#define BACKLOG       SOMAXCONN
 #define LOCK_SUFFIX   ".lock"
 #define LOCK_ATTEMPTS 16
 

@@ -36,7 +36,8 @@ struct fixture {
     bool reply_when_gone;
     char *huge; /* the answer of /huge */
     size_t huge_len;
-    unsigned rounds; /* of the loop, in run_until() */
+    void (*on_stream)(struct http_request *request); /* asked of /stream */
+    unsigned rounds;                                 /* of the loop, in run_until() */
     bool timed_out;
 };
 
@@ -68,7 +69,7 @@ static int client_connect(void)
     return fd;
 }
 
-static void client_open(struct client *ret)
+static inline void client_open(struct client *ret)
 {
     *ret = (struct client){0};
     ret->bev = bufferevent_socket_new(f.base, client_connect(), BEV_OPT_CLOSE_ON_FREE);
@@ -77,19 +78,19 @@ static void client_open(struct client *ret)
     (void) bufferevent_enable(ret->bev, EV_READ | EV_WRITE);
 }
 
-static void client_close(struct client *client)
+static inline void client_close(struct client *client)
 {
     bufferevent_free(client->bev);
     client->bev = NULL;
 }
 
-static void client_send(struct client *client, const char *text)
+static inline void client_send(struct client *client, const char *text)
 {
     (void) bufferevent_write(client->bev, text, strlen(text));
 }
 
 /* What has come so far, as text that stays until the next call. */
-static const char *client_text(struct client *client)
+static inline const char *client_text(struct client *client)
 {
     static char text[65536];
     struct evbuffer *input = bufferevent_get_input(client->bev);
@@ -99,7 +100,7 @@ static const char *client_text(struct client *client)
     return text;
 }
 
-static bool client_has(struct client *client, const char *text)
+static inline bool client_has(struct client *client, const char *text)
 {
     return strstr(client_text(client), text) != NULL;
 }
@@ -176,6 +177,8 @@ static void on_request(void *arg, struct http_request *request)
         cr_assert_lt(f.late_len, LATE_MAX);
         f.late[f.late_len++] = request;
         http_request_on_gone(request, on_gone, request);
+    } else if (strcmp(path, "/stream") == 0 && f.on_stream) {
+        f.on_stream(request);
     } else if (strcmp(path, "/huge") == 0) {
         http_reply(request, 200, "text/plain", f.huge, f.huge_len);
     } else if (strcmp(path, "/missing") == 0) {
@@ -185,7 +188,7 @@ static void on_request(void *arg, struct http_request *request)
     }
 }
 
-static void reply_late(size_t i)
+static inline void reply_late(size_t i)
 {
     http_reply(f.late[i], 200, "text/plain", "finally", 7);
     f.late[i] = NULL;

@@ -163,7 +163,7 @@ Test(http_limits, silent_clients_can_not_keep_others_out)
     client_close(&client);
 }
 
-Test(http_limits, when_all_wait_for_replies_the_newcomer_is_closed)
+Test(http_limits, when_all_wait_for_replies_the_newcomer_is_served_in_place_of_the_oldest)
 {
     struct client waiting[2];
     struct client client;
@@ -175,13 +175,16 @@ Test(http_limits, when_all_wait_for_replies_the_newcomer_is_closed)
         run_until(f.late_len == i + 1);
     }
     client_open(&client);
-    run_until(client.ended);
+    client_send(&client, "GET /in HTTP/1.1\r\nHost: q\r\n\r\n");
+    run_until(client_has(&client, "path=/in"));
+    run_until(waiting[0].ended);
+    cr_expect_eq(f.gone, 1, "its handler knows");
     cr_expect_eq(stats().cut_off, 1);
-    for (size_t i = 0; i < 2; i++) {
-        reply_late(i);
-        run_until(client_has(&waiting[i], "finally"));
-        client_close(&waiting[i]);
-    }
+    reply_late(0);
+    reply_late(1);
+    run_until(client_has(&waiting[1], "finally"));
+    client_close(&waiting[0]);
+    client_close(&waiting[1]);
     client_close(&client);
 }
 
