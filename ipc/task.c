@@ -74,6 +74,30 @@ static const char *const method_names[] = {
     [TASK_METHOD_NEVER_STARTED] = "never_started",
 };
 _Static_assert(COUNT(method_names) == TASK_METHOD_COUNT, "a method has no name");
+_Static_assert(TASK_MESSAGE_MAX == 320, "the sentence of TASK_E_MESSAGE_TOO_LONG names the limit");
+
+const char *task_error_text(int code)
+{
+    static const struct {
+        enum task_error code;
+        const char *text;
+    } errors[] = {
+        {TASK_E_UNKNOWN_TASK, "There is no such task."},
+        {TASK_E_ENDED, "The task has ended already, so it can't be cancelled."},
+        {TASK_E_MESSAGE_TOO_LONG, "The message is longer than 320 Unicode characters."},
+        {TASK_E_NOT_RERUNNABLE, "The task is not rerunnable, so it can't be requeued."},
+        {TASK_E_INVALID, "An argument makes no sense."},
+        {TASK_E_WRONG_STATUS, "The verb does not fit the status of the task."},
+        {TASK_E_NOT_FOUND, "There is no such node or job."},
+        {TASK_E_DENIED, "The one who asks is not permitted to do this."},
+        {TASK_E_BUSY, "It could not be recorded now: nothing has changed."},
+    };
+
+    for (size_t i = 0; i < COUNT(errors); i++)
+        if ((int) errors[i].code == code)
+            return errors[i].text;
+    return NULL;
+}
 
 const char *task_status_name(enum task_status status)
 {

@@ -13,6 +13,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum task_status {
     TASK_NOT_SUBMITTED,
     TASK_QUEUED,
@@ -61,6 +65,9 @@ enum task_method {
 #define TASK_RUNTIME_MAX_MS   315360000000ull /* 10 years */
 #define TASK_GRACE_DEFAULT_MS 15000ull
 #define TASK_PIDS_DEFAULT     4096u
+#define TASK_KEEP_DEFAULT_MS  2592000000ull /* 30 days: ended tasks at the head */
+#define TASK_KEEP_MIN_MS      1000ull
+#define TASK_KEEP_MAX_MS      315360000000ull /* 10 years */
 #define TASK_NODE_NAME_MAX    255u
 
 /* Refusals: numbers of the Compute Cluster Pack and of Windows, as HRESULTs. */
@@ -75,6 +82,9 @@ enum task_error {
     TASK_E_DENIED = (int) 0x80070005,       /* not permitted */
     TASK_E_BUSY = (int) 0x800700AA,         /* could not be recorded now: nothing has changed */
 };
+
+/* What a refusal's number means, as a sentence (static); NULL for a number that is none. */
+const char *task_error_text(int code);
 
 const char *task_status_name(enum task_status status);           /* "TaskStatus_Cancelled" */
 bool task_status_parse(const char *text, enum task_status *ret); /* with or without the prefix */
@@ -130,3 +140,7 @@ struct task_usage {
     int64_t io_read_bytes;
     int64_t io_write_bytes;
 };
+
+#ifdef __cplusplus
+}
+#endif

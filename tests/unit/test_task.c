@@ -234,20 +234,76 @@ Test(task, an_accepted_cancel_always_wins)
     }
 }
 
+/* Each number of enum task_error; -Wswitch-enum fails the build when one is added and not here. */
+static bool is_refusal(uint32_t number)
+{
+    switch ((enum task_error) number) {
+    case TASK_E_UNKNOWN_TASK:
+    case TASK_E_ENDED:
+    case TASK_E_MESSAGE_TOO_LONG:
+    case TASK_E_NOT_RERUNNABLE:
+    case TASK_E_INVALID:
+    case TASK_E_WRONG_STATUS:
+    case TASK_E_NOT_FOUND:
+    case TASK_E_DENIED:
+    case TASK_E_BUSY:
+        return true;
+    }
+    return false;
+}
+
+static const struct {
+    enum task_error error;
+    uint32_t number;
+    const char *word; /* of its sentence */
+} refusals[] = {
+    {TASK_E_UNKNOWN_TASK, 0x80040207, "no such task"},
+    {TASK_E_ENDED, 0x80040209, "ended"},
+    {TASK_E_MESSAGE_TOO_LONG, 0x800402D3, "320"},
+    {TASK_E_NOT_RERUNNABLE, 0x80040612, "rerunnable"},
+    {TASK_E_INVALID, 0x80070057, "argument"},
+    {TASK_E_WRONG_STATUS, 0x8007139F, "status"},
+    {TASK_E_NOT_FOUND, 0x80070490, "node or job"},
+    {TASK_E_DENIED, 0x80070005, "permitted"},
+    {TASK_E_BUSY, 0x800700AA, "nothing has changed"},
+};
+#define REFUSALS (sizeof(refusals) / sizeof(refusals[0]))
+
 Test(task, refusals_have_the_numbers_of_the_contract)
 {
-    static const struct {
-        enum task_error error;
-        uint32_t number;
-    } rows[] = {
-        {TASK_E_UNKNOWN_TASK, 0x80040207},     {TASK_E_ENDED, 0x80040209},
-        {TASK_E_MESSAGE_TOO_LONG, 0x800402D3}, {TASK_E_NOT_RERUNNABLE, 0x80040612},
-        {TASK_E_INVALID, 0x80070057},          {TASK_E_WRONG_STATUS, 0x8007139F},
-        {TASK_E_NOT_FOUND, 0x80070490},        {TASK_E_DENIED, 0x80070005},
-    };
+    for (size_t i = 0; i < REFUSALS; i++)
+        cr_expect_eq((uint32_t) refusals[i].error, refusals[i].number, "row %zu", i);
+}
 
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-        cr_expect_eq((uint32_t) rows[i].error, rows[i].number, "row %zu", i);
+Test(task, every_refusal_has_one_sentence)
+{
+    for (size_t i = 0; i < REFUSALS; i++) {
+        const char *text = task_error_text((int) refusals[i].number);
+
+        cr_assert_not_null(text, "row %zu", i);
+        cr_expect(text[0] >= 'A' && text[0] <= 'Z', "row %zu: %s", i, text);
+        cr_expect_eq(strchr(text, '.'), text + strlen(text) - 1, "row %zu: %s", i, text);
+        cr_expect_not_null(strstr(text, refusals[i].word), "row %zu: %s", i, text);
+    }
+}
+
+/* All refusals lie in these two facilities of HRESULTs. */
+Test(task, no_other_number_has_a_sentence)
+{
+    static const uint32_t facilities[] = {0x80040000, 0x80070000};
+    static const uint32_t others[] = {0, 1, 16, 0x207, 0x209, 0x00040209, 0x7fffffff, 0xffffffff};
+    size_t found = 0;
+
+    for (size_t i = 0; i < sizeof(facilities) / sizeof(facilities[0]); i++)
+        for (uint32_t low = 0; low <= 0xffff; low++) {
+            const bool has = task_error_text((int) (facilities[i] + low)) != NULL;
+
+            cr_expect_eq(has, is_refusal(facilities[i] + low), "0x%x", facilities[i] + low);
+            found += has;
+        }
+    cr_expect_eq(found, REFUSALS);
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        cr_expect_null(task_error_text((int) others[i]), "0x%x", others[i]);
 }
 
 Test(task, a_node_name_is_of_letters_digits_dots_dashes_and_underscores)
