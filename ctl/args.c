@@ -1,6 +1,7 @@
 #include "ctl/args.h"
 
 #include "base/units.h"
+#include "ctl/operands.h"
 #include "ctl/verbs.h"
 
 #include <assert.h>
@@ -43,6 +44,9 @@ static const struct spec specs[] = {
     {"wait", 0, no_argument, ARGS_WAIT},
     {NULL, 'm', required_argument, ARGS_MESSAGE},
     {NULL, 's', required_argument, ARGS_STATUS},
+    {"follow", 0, no_argument, ARGS_FOLLOW},
+    {"after", 0, required_argument, ARGS_AFTER},
+    {"watch", 0, no_argument, ARGS_WATCH},
     {"help", 'h', no_argument, HELP},
     {"version", 'V', no_argument, VERSION},
 };
@@ -173,6 +177,10 @@ static int take_option(struct args *args, int option, const char *text, struct e
                            "Running, Finished, Failed and Cancelled",
                            text);
         return 0;
+    case ARGS_AFTER:
+        if (units_parse_number(text, 0, INT64_MAX, &args->after) < 0)
+            return err_set(err, -EINVAL, "--after %s: the number of an event is needed", text);
+        return 0;
     default: /* those without a value */
         return 0;
     }
@@ -281,63 +289,6 @@ static int parse_options(int argc, char **argv, uint32_t options, struct args *a
     }
 }
 
-static int check_operands(const struct args *args, struct err *err)
-{
-    const struct verb *verb = args->verb;
-    bool with_job = args->given & ARGS_JOB;
-
-    switch (verb->operands) {
-    case VERB_NONE:
-        return 0;
-    case VERB_ONE_ID:
-        if (args->ids_len != 1)
-            return err_set(err, -EINVAL, "%s needs one JOB.TASK", verb->name);
-        return 0;
-    case VERB_MAYBE_ID:
-        if (args->ids_len > 1)
-            return err_set(err, -EINVAL, "%s takes one JOB.TASK at most", verb->name);
-        return 0;
-    case VERB_IDS:
-        if (args->ids_len == 0)
-            return err_set(err, -EINVAL, "%s needs at least one JOB.TASK", verb->name);
-        return 0;
-    case VERB_IDS_OR_JOB:
-        if ((args->ids_len > 0) == with_job)
-            return err_set(err, -EINVAL, "%s needs either JOB.TASK... or -J JOB", verb->name);
-        return 0;
-    case VERB_COMMAND_OR_IDS:
-        if (args->ids_len > 0 && (args->command_len > 0 || (args->given & ARGS_NEW)))
-            return err_set(err, -EINVAL,
-                           "%s takes either JOB.TASK... of tasks that were added, or the options "
-                           "and the command of a new one",
-                           verb->name);
-        if (args->ids_len > 0)
-            return 0;
-        break;
-    case VERB_COMMAND:
-        break;
-    }
-    if (!(args->given & ARGS_NODE))
-        return err_set(err, -EINVAL, "%s needs -n NODE: Quell places nothing by itself",
-                       verb->name);
-    if (args->command_len == 0)
-        return err_set(err, -EINVAL, "%s needs a command behind \"--\"", verb->name);
-    return 0;
-}
-
-static int check_target(const struct args *args, struct err *err)
-{
-    if ((args->given & ARGS_HEAD) && (args->given & ARGS_AGENT))
-        return err_set(err, -EINVAL, "either --head or --agent, not both");
-    if (args->verb->target == VERB_AGENT && (args->given & ARGS_HEAD))
-        return err_set(err, -EINVAL, "%s asks the agent of a node: --agent PATH, not --head",
-                       args->verb->name);
-    if (args->verb->target == VERB_HEAD && (args->given & ARGS_AGENT))
-        return err_set(err, -EINVAL, "%s asks the head: --head PATH, not --agent",
-                       args->verb->name);
-    return 0;
-}
-
 /* Behind "--": the command, or ids. */
 static int take_rest(int argc, char **argv, struct args *args, struct err *err)
 {
@@ -379,10 +330,7 @@ int args_parse(int argc, char **argv, struct args *ret, struct err *err)
     if (r < 0 || ret->what != ARGS_RUN)
         return r;
     r = take_rest(argc, argv, ret, err);
-    if (r < 0)
-        return r;
-    r = check_target(ret, err);
-    return r < 0 ? r : check_operands(ret, err);
+    return r < 0 ? r : operands_check(ret, err);
 }
 
 void args_done(struct args *args)

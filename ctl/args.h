@@ -36,6 +36,9 @@ enum args_option {
     ARGS_WAIT = 1 << 19,
     ARGS_MESSAGE = 1 << 20,
     ARGS_STATUS = 1 << 21,
+    ARGS_FOLLOW = 1 << 22,
+    ARGS_AFTER = 1 << 23,
+    ARGS_WATCH = 1 << 24,
 };
 
 #define ARGS_ANYWHERE (ARGS_HEAD | ARGS_AGENT | ARGS_JSON)
@@ -74,6 +77,7 @@ struct args { /* text is borrowed from argv */
     uint64_t grace_ms;
     const char *message;
     enum task_status status;
+    uint64_t after; /* the id of an event */
     struct args_id *ids;
     size_t ids_len;
     char **command; /* behind "--" */

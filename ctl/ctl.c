@@ -3,13 +3,16 @@
 #include "base/cleanup.h"
 #include "base/version.h"
 #include "ctl/client.h"
+#include "ctl/progress.h"
 #include "ctl/task_view.h"
 #include "ctl/text.h"
 #include "ctl/verbs.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define ANSWER_TIMEOUT_MS 30000u
 #define PAGE              500
@@ -33,19 +36,37 @@ static void complain(const char *subject, const char *code, const char *text)
 void ctl_refuse(struct ctl *ctl, const char *subject, const char *code, const char *text)
 {
     ctl->refused = true;
+    progress_clear(ctl->progress);
     complain(subject, code, text);
 }
 
 void ctl_no_answer(struct ctl *ctl, const char *text)
 {
     ctl->unanswered = true;
-    complain(NULL, NULL, text);
+    ctl_remark(ctl, text);
 }
 
 void ctl_out_of_memory(struct ctl *ctl)
 {
     ctl->refused = true;
-    complain(NULL, NULL, "out of memory");
+    ctl_remark(ctl, "out of memory");
+}
+
+void ctl_remark(struct ctl *ctl, const char *text)
+{
+    progress_clear(ctl->progress);
+    complain(NULL, NULL, text);
+}
+
+bool ctl_flush(struct ctl *ctl)
+{
+    char text[160];
+
+    if (fflush(ctl->out) == 0 && !ferror(ctl->out))
+        return true;
+    (void) snprintf(text, sizeof(text), "standard output: %s", strerror(errno));
+    ctl_refuse(ctl, NULL, NULL, text);
+    return false;
 }
 
 /* An answer other than 2xx. */
@@ -69,9 +90,20 @@ static void take_refusal(struct ctl *ctl, const char *subject, long status, cons
     }
 }
 
-/* With @may_be_absent "not found" is no refusal: NULL, and nothing is printed. */
+/* Answers other than 2xx that are no refusal of the whole. */
+enum tolerated {
+    TOLERATE_NONE,
+    TOLERATE_ABSENT, /* "not found": NULL, and nothing is printed */
+    TOLERATE_PARTS,  /* refusals one by one: the answer is returned */
+};
+
+static bool has_parts(const json_t *answer)
+{
+    return json_array_size(json_object_get(answer, "refused")) > 0;
+}
+
 static json_t *ask(struct ctl *ctl, const char *subject, const char *path_and_query,
-                   const char *body, uint64_t timeout_ms, bool may_be_absent)
+                   const char *body, uint64_t timeout_ms, enum tolerated tolerated)
 {
     struct client_answer answer;
     struct err err = {0};
@@ -83,8 +115,10 @@ static json_t *ask(struct ctl *ctl, const char *subject, const char *path_and_qu
     }
     json = json_loadb(answer.body ? answer.body : "", answer.body_len, JSON_ALLOW_NUL, NULL);
     free(answer.body);
+    if (tolerated == TOLERATE_PARTS && has_parts(json))
+        return json;
     if (answer.status / 100 != 2) {
-        if (!may_be_absent || answer.status != 404)
+        if (tolerated != TOLERATE_ABSENT || answer.status != 404)
             take_refusal(ctl, subject, answer.status, json);
     } else if (!json_is_object(json)) {
         ctl_no_answer(ctl, "the socket's answer is not JSON: is it a socket of Quell?");
@@ -95,7 +129,8 @@ static json_t *ask(struct ctl *ctl, const char *subject, const char *path_and_qu
     return NULL;
 }
 
-json_t *ctl_ask(struct ctl *ctl, const char *subject, const char *path_and_query, json_t *body)
+static json_t *ask_json(struct ctl *ctl, const char *subject, const char *path_and_query,
+                        json_t *body, enum tolerated tolerated)
 {
     CLEANUP_FREE char *text = NULL;
 
@@ -107,18 +142,50 @@ json_t *ctl_ask(struct ctl *ctl, const char *subject, const char *path_and_query
             return NULL;
         }
     }
-    return ask(ctl, subject, path_and_query, text, ANSWER_TIMEOUT_MS, false);
+    return ask(ctl, subject, path_and_query, text, ANSWER_TIMEOUT_MS, tolerated);
+}
+
+json_t *ctl_ask(struct ctl *ctl, const char *subject, const char *path_and_query, json_t *body)
+{
+    return ask_json(ctl, subject, path_and_query, body, TOLERATE_NONE);
+}
+
+json_t *ctl_ask_parts(struct ctl *ctl, const char *subject, const char *path_and_query,
+                      json_t *body)
+{
+    return ask_json(ctl, subject, path_and_query, body, TOLERATE_PARTS);
 }
 
 json_t *ctl_ask_waiting(struct ctl *ctl, const char *subject, const char *path_and_query,
                         uint64_t wait_ms)
 {
-    return ask(ctl, subject, path_and_query, NULL, ANSWER_TIMEOUT_MS + wait_ms, false);
+    return ask(ctl, subject, path_and_query, NULL, ANSWER_TIMEOUT_MS + wait_ms, TOLERATE_NONE);
 }
 
 json_t *ctl_ask_if_there(struct ctl *ctl, const char *subject, const char *path_and_query)
 {
-    return ask(ctl, subject, path_and_query, NULL, ANSWER_TIMEOUT_MS, true);
+    return ask(ctl, subject, path_and_query, NULL, ANSWER_TIMEOUT_MS, TOLERATE_ABSENT);
+}
+
+enum ctl_stream ctl_ask_stream(struct ctl *ctl, const char *path_and_query,
+                               const struct client_sink *sink, struct err *err)
+{
+    struct client_answer answer;
+    json_t *json;
+
+    if (client_stream(ctl->client, path_and_query, sink, &answer, err) < 0) {
+        if (answer.status / 100 == 2)
+            return CTL_STREAM_BROKEN;
+        ctl_no_answer(ctl, err->text);
+        return CTL_STREAM_NONE;
+    }
+    if (answer.status / 100 == 2)
+        return CTL_STREAM_ENDED;
+    json = json_loadb(answer.body ? answer.body : "", answer.body_len, JSON_ALLOW_NUL, NULL);
+    free(answer.body);
+    take_refusal(ctl, NULL, answer.status, json);
+    json_decref(json);
+    return CTL_STREAM_NONE;
 }
 
 json_t *ctl_ask_pages(struct ctl *ctl, const char *path, const char *query)
@@ -169,6 +236,7 @@ void ctl_print_json_line(struct ctl *ctl, const json_t *json)
 
 void ctl_print_task_line(struct ctl *ctl, const json_t *task)
 {
+    progress_clear(ctl->progress);
     if (ctl->args->given & ARGS_JSON)
         ctl_print_json_line(ctl, task);
     else
@@ -206,7 +274,9 @@ static const char *choose_socket(const char *flag, const char *variable, const c
 
 static int open_client(const struct args *args, struct client **ret, struct err *err)
 {
-    if (args->verb->target == VERB_AGENT)
+    enum verb_target target = args->verb->target;
+
+    if (target == VERB_AGENT || (target == VERB_EITHER && (args->given & ARGS_AGENT)))
         return client_open(choose_socket(args->agent, "QUELL_AGENT", "/run/quell/quelld.sock"),
                            "quelld", "--agent PATH or $QUELL_AGENT", ret, err);
     return client_open(choose_socket(args->head, "QUELL_HEAD", "/run/quell/head.sock"),
@@ -236,12 +306,25 @@ static int usage_error(const struct args *args, const char *text)
     return CTL_USAGE;
 }
 
+/* One that is closed would be the next to be opened, and what is printed would go to the socket. */
+static void fill_standard_descriptors(void)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        (void) close(fd);
+}
+
 int ctl_main(int argc, char **argv)
 {
     struct err err = {0};
     struct args args;
     int status = CTL_DONE;
 
+    fill_standard_descriptors();
     if (args_parse(argc, argv, &args, &err) < 0)
         status = usage_error(&args, err.text);
     else if (args.what == ARGS_HELP)

@@ -11,6 +11,9 @@
 #include <stdint.h>
 #include <stdio.h>
 
+struct client_sink;
+struct progress;
+
 enum ctl_exit {
     CTL_DONE = 0,
     CTL_REFUSED = 1,
@@ -24,7 +27,8 @@ struct ctl {
     const struct args *args; /* borrowed */
     struct client *client;
     FILE *out;
-    bool refused; /* what has happened so far; see ctl_exit_status() */
+    struct progress *progress; /* cleared before a line is written; NULL: there is none */
+    bool refused;              /* what has happened so far; see ctl_exit_status() */
     bool unanswered;
     bool failed;
     bool cancelled;
@@ -42,12 +46,29 @@ json_t *ctl_ask_waiting(struct ctl *ctl, const char *subject, const char *path_a
                         uint64_t wait_ms);
 /* The same for what may have gone meanwhile: NULL without a word when it is not found. */
 json_t *ctl_ask_if_there(struct ctl *ctl, const char *subject, const char *path_and_query);
+/* The same for what answers by parts: an answer with "refused" parts is returned whatever its HTTP
+   status. */
+json_t *ctl_ask_parts(struct ctl *ctl, const char *subject, const char *path_and_query,
+                      json_t *body);
+
+enum ctl_stream {
+    CTL_STREAM_NONE,   /* refused, or no answer: the line has been printed */
+    CTL_STREAM_ENDED,  /* whole, or @sink wanted no more */
+    CTL_STREAM_BROKEN, /* @err says how: nothing is printed or noted yet */
+};
+/* Asks for a reply that goes on; its bytes go to @sink. */
+enum ctl_stream ctl_ask_stream(struct ctl *ctl, const char *path_and_query,
+                               const struct client_sink *sink, struct err *err);
 
 /* Notes a refusal and prints it: `quellctl: 7.1: error 0x80040209: ...`. */
 void ctl_refuse(struct ctl *ctl, const char *subject, const char *code, const char *text);
 /* Notes that the socket gave no answer that makes sense. */
 void ctl_no_answer(struct ctl *ctl, const char *text);
 void ctl_out_of_memory(struct ctl *ctl);
+/* A line on stderr that changes no exit status. */
+void ctl_remark(struct ctl *ctl, const char *text);
+/* All that was printed is out. False when it can't be written, which has then been said. */
+bool ctl_flush(struct ctl *ctl);
 
 /* The items of all pages at @path ("/v1/tasks", with @query's "a=b&" behind it or ""), as a new
    array; NULL as above. */

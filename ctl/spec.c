@@ -156,3 +156,18 @@ json_t *spec_cancel(const struct args *args, struct err *err)
     json_decref(object);
     return NULL;
 }
+
+json_t *spec_requeue(const struct args *args, struct err *err)
+{
+    json_t *object = json_object();
+    int r = object ? 0 : err_set(err, -ENOMEM, "out of memory");
+
+    if (r == 0 && (args->given & ARGS_NODE))
+        r = set_text(object, "node", "The name of the node", args->node, err);
+    if (r == 0 && (args->given & ARGS_GRACE))
+        r = set(object, "grace_ms", json_integer((json_int_t) args->grace_ms), err);
+    if (r == 0)
+        return object;
+    json_decref(object);
+    return NULL;
+}

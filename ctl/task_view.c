@@ -122,15 +122,17 @@ static void print_cancel(FILE *out, const json_t *task)
     (void) fputc('\n', out);
 }
 
-/* "exit code 3", "signal 9 (SIGKILL)", and the cause where it says more. */
-static void print_exit(FILE *out, const json_t *task)
+static bool has_exit(const json_t *object)
+{
+    return has(object, "exit_code") || has(object, "signal") || has(object, "cause");
+}
+
+/* "code 3", "signal 9 (SIGKILL)", and the cause where it says more. */
+static void write_exit(FILE *out, const json_t *task)
 {
     const char *cause = text_get_string(task, "cause");
     int64_t number;
 
-    if (!has(task, "exit_code") && !has(task, "signal") && !cause)
-        return;
-    (void) fprintf(out, LABEL, "exit");
     if (text_get_number(task, "exit_code", &number))
         (void) fprintf(out, "code %" PRId64, number);
     else if (text_get_number(task, "signal", &number) && number > 0 && number < 1024)
@@ -141,7 +143,69 @@ static void print_exit(FILE *out, const json_t *task)
         (void) fputs(", cause ", out);
         text_write_string(out, cause);
     }
+}
+
+static void print_exit(FILE *out, const json_t *task)
+{
+    if (!has_exit(task))
+        return;
+    (void) fprintf(out, LABEL, "exit");
+    write_exit(out, task);
     (void) fputc('\n', out);
+}
+
+static bool has_ended(const json_t *task)
+{
+    const char *text = text_get_string(task, "status");
+    enum task_status status;
+
+    return text && task_status_parse(text, &status) && task_status_is_terminal(status);
+}
+
+/* What is to come of it. */
+static void print_pending(FILE *out, const json_t *task)
+{
+    if (!has_ended(task))
+        print_field(out, task, "kill_time", "kill due");
+    if (has(task, "requeue_node")) {
+        (void) fprintf(out, LABEL, "requeue");
+        (void) fputs("pending: will be Queued on ", out);
+        text_write_field(out, task, "requeue_node");
+        (void) fputc('\n', out);
+    }
+}
+
+/* "attempt 0   TaskStatus_Failed on n1, ended 2026-..., exit code 3, cause exit_code: message" */
+static void print_attempt(FILE *out, const json_t *attempt)
+{
+    char label[32] = "attempt ?";
+    int64_t number;
+
+    if (text_get_number(attempt, "attempt", &number))
+        (void) snprintf(label, sizeof(label), "attempt %" PRId64, number);
+    (void) fprintf(out, LABEL, label);
+    text_write_field(out, attempt, "status");
+    (void) fputs(" on ", out);
+    text_write_field(out, attempt, "node");
+    (void) fputs(", ended ", out);
+    text_write_field(out, attempt, "end_time");
+    if (has_exit(attempt)) {
+        (void) fputs(has(attempt, "signal") ? ", " : ", exit ", out);
+        write_exit(out, attempt);
+    }
+    if (has(attempt, "error_message")) {
+        (void) fputs(": ", out);
+        text_write_field(out, attempt, "error_message");
+    }
+    (void) fputc('\n', out);
+}
+
+static void print_attempts(FILE *out, const json_t *attempts)
+{
+    size_t i;
+    const json_t *attempt;
+
+    json_array_foreach(attempts, i, attempt) print_attempt(out, attempt);
 }
 
 static void print_usage(FILE *out, const json_t *usage)
@@ -186,10 +250,12 @@ void task_view_print(FILE *out, const json_t *task)
     print_field(out, task, "error_message", "message");
     print_field(out, task, "stuck", "stuck");
     print_cancel(out, task);
+    print_pending(out, task);
     print_exit(out, task);
     print_field(out, task, "submit_time", "submitted");
     print_field(out, task, "start_time", "started");
     print_field(out, task, "end_time", "ended");
     print_usage(out, json_object_get(task, "usage"));
     proof_view_print(out, task);
+    print_attempts(out, json_object_get(task, "attempts"));
 }

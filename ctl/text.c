@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 static bool is_control(uint32_t point)
 {
@@ -148,6 +149,28 @@ bool text_get_number(const json_t *object, const char *key, int64_t *ret)
 const char *text_get_string(const json_t *object, const char *key)
 {
     return json_string_value(json_object_get(object, key));
+}
+
+bool text_get_time_us(const json_t *object, const char *key, uint64_t *ret)
+{
+    const char *text = text_get_string(object, key);
+    struct tm when = {0};
+    uint64_t fraction_us = 0;
+    time_t seconds;
+
+    text = text ? strptime(text, "%Y-%m-%dT%H:%M:%S", &when) : NULL;
+    if (!text)
+        return false;
+    if (*text == '.') {
+        text++;
+        for (uint64_t unit = 100000; isdigit((unsigned char) *text); text++, unit /= 10)
+            fraction_us += unit * (uint64_t) (*text - '0');
+    }
+    seconds = timegm(&when);
+    if (strcmp(text, "Z") != 0 || seconds < 0)
+        return false;
+    *ret = (uint64_t) seconds * 1000000 + fraction_us;
+    return true;
 }
 
 void text_write_bytes(FILE *out, int64_t bytes)

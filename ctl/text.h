@@ -26,6 +26,8 @@ void text_write_field(FILE *out, const json_t *object, const char *key);
 bool text_get_number(const json_t *object, const char *key, int64_t *ret);
 /* The string at @key, or NULL. Borrowed. */
 const char *text_get_string(const json_t *object, const char *key);
+/* The time at @key (RFC 3339, UTC) in microseconds since 1970; false when it is null or none. */
+bool text_get_time_us(const json_t *object, const char *key, uint64_t *ret);
 
 void text_write_bytes(FILE *out, int64_t bytes); /* "512", "1.2M" */
 void text_write_cpu_time(FILE *out, int64_t us); /* "0.012s", "12m03s" */

@@ -1,4 +1,4 @@
-/* verb_change.c - the verbs that change tasks: add, submit, cancel. */
+/* verb_change.c - the verbs that change tasks: add, submit, cancel, requeue. */
 #include "ctl/ctl.h"
 #include "ctl/spec.h"
 #include "ctl/task_view.h"
@@ -64,15 +64,18 @@ static void add_task(struct ctl *ctl, const struct args *args, bool submit, json
         refuse_spec(ctl, subject, &err);
 }
 
-static void submit_ids(struct ctl *ctl, const struct args *args, json_t *tasks)
+/* Posts @body to @what ("cancel") of each task of the line by itself: one refusal stops none of the
+   others. */
+static void post_each(struct ctl *ctl, const struct args *args, const char *what,
+                      const json_t *body, json_t *tasks)
 {
     for (size_t i = 0; i < args->ids_len && !ctl->unanswered; i++) {
         char id[CTL_ID_SIZE];
         char address[64];
 
         (void) ctl_id_text(args->ids[i].job_id, args->ids[i].task_id, id);
-        (void) snprintf(address, sizeof(address), "/v1/tasks/%s/submit", id);
-        keep(tasks, ctl_ask(ctl, id, address, json_object()));
+        (void) snprintf(address, sizeof(address), "/v1/tasks/%s/%s", id, what);
+        keep(tasks, ctl_ask(ctl, id, address, json_deep_copy(body)));
     }
 }
 
@@ -81,7 +84,7 @@ static void finish_new(struct ctl *ctl, const struct args *args, json_t *tasks)
     if (!(args->given & ARGS_JSON))
         print_ids(ctl, tasks);
     if (args->given & ARGS_WAIT)
-        wait_for_all(ctl, tasks);
+        wait_for_all(ctl, tasks, false);
     if (args->given & ARGS_JSON)
         print_objects(ctl, tasks);
     json_decref(tasks);
@@ -98,24 +101,31 @@ void verb_add(struct ctl *ctl, const struct args *args)
 void verb_submit(struct ctl *ctl, const struct args *args)
 {
     json_t *tasks = json_array();
+    json_t *nothing = json_object();
 
     if (args->ids_len > 0)
-        submit_ids(ctl, args, tasks);
+        post_each(ctl, args, "submit", nothing, tasks);
     else
         add_task(ctl, args, true, tasks);
+    json_decref(nothing);
     finish_new(ctl, args, tasks);
 }
 
-static void cancel_ids(struct ctl *ctl, const struct args *args, const json_t *body, json_t *tasks)
+/* A task that the answer names among the refused: a line of its own. */
+static void refuse_part(struct ctl *ctl, const json_t *part)
 {
-    for (size_t i = 0; i < args->ids_len && !ctl->unanswered; i++) {
-        char id[CTL_ID_SIZE];
-        char address[64];
+    const char *code = text_get_string(part, "code");
+    const char *text = text_get_string(part, "text");
+    int64_t job_id;
+    int64_t task_id;
+    char id[CTL_ID_SIZE];
 
-        (void) ctl_id_text(args->ids[i].job_id, args->ids[i].task_id, id);
-        (void) snprintf(address, sizeof(address), "/v1/tasks/%s/cancel", id);
-        keep(tasks, ctl_ask(ctl, id, address, json_deep_copy(body)));
-    }
+    if (code && text && text_get_number(part, "job_id", &job_id) &&
+        text_get_number(part, "task_id", &task_id))
+        ctl_refuse(ctl, ctl_id_text((uint32_t) job_id, (uint32_t) task_id, id), code, text);
+    else
+        ctl_no_answer(ctl, "the socket's answer has a refusal without task, number or text: is it "
+                           "a socket of Quell?");
 }
 
 static void cancel_job(struct ctl *ctl, const struct args *args, const json_t *body, json_t *tasks)
@@ -123,16 +133,19 @@ static void cancel_job(struct ctl *ctl, const struct args *args, const json_t *b
     char subject[32];
     char address[64];
     json_t *answer;
+    size_t i;
+    const json_t *part;
 
     (void) snprintf(subject, sizeof(subject), "job %u", args->job_id);
     (void) snprintf(address, sizeof(address), "/v1/jobs/%u/cancel", args->job_id);
-    answer = ctl_ask(ctl, subject, address, json_deep_copy(body));
+    answer = ctl_ask_parts(ctl, subject, address, json_deep_copy(body));
     (void) json_array_extend(tasks, json_object_get(answer, "tasks"));
+    json_array_foreach(json_object_get(answer, "refused"), i, part) refuse_part(ctl, part);
     json_decref(answer);
 }
 
-/* A message that can't be sent refuses every task that it was meant for. */
-static void refuse_cancel(struct ctl *ctl, const struct args *args, const struct err *err)
+/* A word that can't be sent refuses every task that it was meant for. */
+static void refuse_all(struct ctl *ctl, const struct args *args, const struct err *err)
 {
     char text[32];
 
@@ -153,17 +166,33 @@ void verb_cancel(struct ctl *ctl, const struct args *args)
     const json_t *task;
 
     if (!body)
-        refuse_cancel(ctl, args, &err);
+        refuse_all(ctl, args, &err);
     else if (args->given & ARGS_JOB)
         cancel_job(ctl, args, body, tasks);
     else
-        cancel_ids(ctl, args, body, tasks);
+        post_each(ctl, args, "cancel", body, tasks);
     json_decref(body);
 
     if (args->given & ARGS_WAIT)
-        wait_for_all(ctl, tasks);
+        wait_for_all(ctl, tasks, false);
     /* Without --wait nothing has ended yet: a cancel that was accepted is silent. */
     if (args->given & (ARGS_JSON | ARGS_WAIT))
         json_array_foreach(tasks, i, task) ctl_print_task_line(ctl, task);
+    json_decref(tasks);
+}
+
+void verb_requeue(struct ctl *ctl, const struct args *args)
+{
+    struct err err = {0};
+    json_t *body = spec_requeue(args, &err);
+    json_t *tasks = json_array();
+
+    if (body)
+        post_each(ctl, args, "requeue", body, tasks);
+    else
+        refuse_all(ctl, args, &err);
+    if (args->given & ARGS_JSON)
+        print_objects(ctl, tasks);
+    json_decref(body);
     json_decref(tasks);
 }

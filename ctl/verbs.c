@@ -53,6 +53,17 @@ static const struct verb verbs[] = {
         .run = verb_cancel,
     },
     {
+        .name = "requeue",
+        .operands = VERB_IDS,
+        .options = ARGS_NODE | ARGS_GRACE,
+        .syntax = "JOB.TASK... [-n NODE] [--grace DUR]",
+        .help = "Queues tasks again, as their next attempt. One that runs is ended first, as by a\n"
+                "cancel; the next attempt starts when the proof of its end has come.\n\n"
+                "  -n NODE               where it runs next; without it on the same node\n"
+                "  --grace DUR           from SIGTERM to the kill; 0 kills at once\n",
+        .run = verb_requeue,
+    },
+    {
         .name = "show",
         .operands = VERB_ONE_ID,
         .syntax = "JOB.TASK",
@@ -75,8 +86,22 @@ static const struct verb verbs[] = {
         .name = "wait",
         .operands = VERB_IDS,
         .syntax = "JOB.TASK...",
-        .help = "Waits until all of them have ended.\n",
+        .help = "Waits until all of them have ended, and none is to be queued again.\n",
         .run = verb_wait,
+    },
+    {
+        .name = "events",
+        .target = VERB_EITHER,
+        .operands = VERB_NONE,
+        .options = ARGS_FOLLOW | ARGS_AFTER,
+        .syntax = "[--follow] [--after ID]",
+        .help =
+            "Prints a line for each change of a task's status: when, JOB.TASK.ATTEMPT, status,\n"
+            "node, and how it ended. Asks the head, with --agent PATH the agent of a node.\n\n"
+            "  --follow              go on with those to come, until interrupted\n"
+            "  --after ID            only those after the event of this number (with --json:\n"
+            "                        event_id); without it all that are kept\n",
+        .run = verb_events,
     },
     {
         .name = "nodes",
@@ -105,8 +130,11 @@ static const struct verb verbs[] = {
         .name = "ps",
         .target = VERB_AGENT,
         .operands = VERB_MAYBE_ID,
-        .syntax = "[JOB.TASK]",
-        .help = "Shows the live process tree of a task, or of each.\n",
+        .options = ARGS_WATCH,
+        .syntax = "[JOB.TASK] [--watch]",
+        .help =
+            "Shows the live process tree of a task, or of each.\n\n"
+            "  --watch               again every 2 s, until interrupted or the task has ended\n",
         .run = verb_ps,
     },
 };
@@ -124,7 +152,7 @@ const struct verb *verb_find(const char *name)
 static void print_verbs(FILE *out, enum verb_target target)
 {
     for (size_t i = 0; i < VERBS; i++)
-        if (verbs[i].target == target)
+        if (verbs[i].target == target || verbs[i].target == VERB_EITHER)
             (void) fprintf(out, "  %-8s%s\n", verbs[i].name, verbs[i].syntax);
 }
 

@@ -7,7 +7,11 @@
 struct args;
 struct ctl;
 
-enum verb_target { VERB_HEAD, VERB_AGENT };
+enum verb_target {
+    VERB_HEAD,
+    VERB_AGENT,
+    VERB_EITHER, /* the head, but with --agent the agent */
+};
 
 enum verb_operands {
     VERB_NONE,
@@ -36,10 +40,12 @@ void verb_print_help(FILE *out, const struct verb *verb);
 void verb_add(struct ctl *ctl, const struct args *args);
 void verb_submit(struct ctl *ctl, const struct args *args);
 void verb_cancel(struct ctl *ctl, const struct args *args);
+void verb_requeue(struct ctl *ctl, const struct args *args);
 void verb_show(struct ctl *ctl, const struct args *args);
 void verb_list(struct ctl *ctl, const struct args *args);
 void verb_nodes(struct ctl *ctl, const struct args *args);
 void verb_wait(struct ctl *ctl, const struct args *args);
+void verb_events(struct ctl *ctl, const struct args *args);
 void verb_status(struct ctl *ctl, const struct args *args);
 void verb_tasks(struct ctl *ctl, const struct args *args);
 void verb_ps(struct ctl *ctl, const struct args *args);

@@ -1,14 +1,15 @@
 #pragma once
 
-/* wait.h - until tasks have ended. The server holds the question until then: nothing here sleeps.
+/*
+ * wait.h - until tasks have ended, and none is to be Queued again. The server holds the question
+ * until then: nothing here sleeps. A person at a terminal sees what is waited for.
  */
 #include <jansson.h>
-#include <stdint.h>
+#include <stdbool.h>
 
 struct ctl;
 
-/* The task's object once it has ended, as a new reference, with its status noted for the exit
-   status; NULL when it was refused, or no answer came. */
-json_t *wait_for_task(struct ctl *ctl, uint32_t job_id, uint32_t task_id);
-/* Replaces each task of the array @tasks by what it has become, as far as there are answers. */
-void wait_for_all(struct ctl *ctl, json_t *tasks);
+/* Replaces each task of the array @tasks (of which only the numbers are looked at) by what it has
+   become, as far as there are answers, and notes its status for the exit status. @print: a line for
+   each as soon as it is known. */
+void wait_for_all(struct ctl *ctl, json_t *tasks, bool print);

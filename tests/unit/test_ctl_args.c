@@ -44,11 +44,19 @@ Test(ctl_args, a_line_that_makes_no_sense_says_what_is_wrong)
         {"", "a verb is missing"},
         {"--json", "a verb is missing"},
         {"dance", "there is no verb dance"},
-        {"requeue 7.1", "there is no verb requeue"},
         {"peek 7.1", "there is no verb peek"},
-        {"events", "there is no verb events"},
         {"node lost n1", "there is no verb node"},
-        {"ps --watch", "ps has no option --watch"},
+        {"tasks --watch", "tasks has no option --watch"},
+        {"requeue", "requeue needs at least one JOB.TASK"},
+        {"requeue -J 7", "requeue has no option -J"},
+        {"requeue 7.1 --wait", "requeue has no option --wait"},
+        {"events 7.1", "events takes no operand: 7.1"},
+        {"events --after", "events: the option --after needs a value"},
+        {"events --after 0x1", "--after 0x1: the number of an event is needed"},
+        {"events --after -1", "--after -1: the number of an event is needed"},
+        {"events --after 9223372036854775808",
+         "--after 9223372036854775808: the number of an event is needed"},
+        {"--head /a events --agent /b", "either --head or --agent, not both"},
         {"--bogus show 7.1", "quellctl has no option --bogus"},
         {"-x", "quellctl has no option -x"},
         {"--json=1 nodes", "quellctl: the option --json takes no value"},
@@ -205,6 +213,24 @@ Test(ctl_args, a_status_is_taken_with_and_without_its_prefix)
     }
 }
 
+Test(ctl_args, events_are_asked_of_either_socket)
+{
+    static const char *const lines[] = {"events --follow --after 0 --agent /b",
+                                        "--head /a events --after 0 --follow"};
+
+    for (size_t i = 0; i < LEN(lines); i++) {
+        char words[WORDS_SIZE];
+        struct args args;
+        struct err err;
+
+        cr_assert_eq(parse(lines[i], words, &args, &err), 0, "row %zu: %s", i, err.text);
+        cr_expect(args.given & ARGS_FOLLOW);
+        cr_expect(args.given & ARGS_AFTER);
+        cr_expect_eq(args.after, 0);
+        args_done(&args);
+    }
+}
+
 Test(ctl_args, help_and_version_need_nothing_else)
 {
     static const struct {
@@ -266,6 +292,8 @@ static void expect_body(const char *line, const char *want)
     cr_assert_eq(parse(line, words, &args, &err), 0, "%s", err.text);
     if (strncmp(line, "cancel", 6) == 0)
         body = spec_cancel(&args, &err);
+    else if (strncmp(line, "requeue", 7) == 0)
+        body = spec_requeue(&args, &err);
     else
         body = spec_new_task(&args, strncmp(line, "submit", 6) == 0, &err);
     cr_assert_not_null(body, "%s", err.text);
@@ -292,6 +320,8 @@ Test(ctl_args, become_the_json_that_the_head_takes)
         "\"submit\":true}");
     expect_body("add -n n1 --cpus 2.000 -- true",
                 "{\"node\":\"n1\",\"command\":[\"true\"],\"cpus\":2}");
+    expect_body("requeue 7.1 7.2", "{}");
+    expect_body("requeue 7.1 -n n2 --grace 0", "{\"node\":\"n2\",\"grace_ms\":0}");
     expect_body("cancel 7.1", "{}");
     expect_body("cancel 7.1 -m ''", "{\"message\":\"\"}");
     expect_body("cancel 7.1 -m \xc3\xa4 --grace 1m",
@@ -333,8 +363,8 @@ Test(ctl_args, what_is_not_text_is_refused_before_it_is_sent)
 
 Test(ctl_args, every_verb_that_there_is_has_help)
 {
-    static const char *const names[] = {"add",  "submit", "cancel", "show",  "list",
-                                        "wait", "nodes",  "status", "tasks", "ps"};
+    static const char *const names[] = {"add",  "submit", "cancel", "requeue", "show",  "list",
+                                        "wait", "events", "nodes",  "status",  "tasks", "ps"};
     char *text = NULL;
     size_t len;
     FILE *stream = open_memstream(&text, &len);
@@ -355,6 +385,6 @@ Test(ctl_args, every_verb_that_there_is_has_help)
         cr_expect(strstr(own, line), "%s", own);
         free(own);
     }
-    cr_expect_null(strstr(text, "requeue"));
+    cr_expect_null(strstr(text, "peek"));
     free(text);
 }

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
+#include <pty.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -40,7 +41,8 @@ struct outcome {
     int status; /* exit status, or 1000 + signal */
     char out[TEXT_MAX];
     char err[TEXT_MAX];
-    char verdict[TEXT_MAX]; /* of the server: "" when all went by the script */
+    char terminal[TEXT_MAX]; /* what of both went to a terminal */
+    char verdict[TEXT_MAX];  /* of the server: "" when all went by the script */
 };
 
 static char test_dir[64];
@@ -48,8 +50,8 @@ static char test_socket[80];
 
 static void describe(struct http_request *request, char *ret, size_t size)
 {
-    static const char *const query_names[] = {"job_id", "node",  "status",
-                                              "limit",  "after", "wait_ms"};
+    static const char *const query_names[] = {"job_id", "node",    "status", "limit",
+                                              "after",  "wait_ms", "follow"};
     size_t used = (size_t) snprintf(ret, size, "%s %s", http_request_method(request),
                                     http_request_path(request));
     char separator = '?';
@@ -159,6 +161,26 @@ static int exit_status(pid_t pid)
 
 static const char *program = QUELLCTL;
 
+/* What of the program is on a terminal. */
+static struct {
+    const char *term; /* $TERM; NULL: not set */
+    bool out;
+    bool err;
+    unsigned short columns;
+} terminal;
+
+/* All that is left in it, once nobody else holds it. */
+static void read_terminal(int fd, char ret[TEXT_MAX])
+{
+    size_t len = 0;
+    ssize_t n;
+
+    while ((n = read(fd, ret + len, TEXT_MAX - 1 - len)) > 0)
+        len += (size_t) n;
+    ret[len] = '\0';
+    (void) close(fd);
+}
+
 /* Runs the real program. @argv begins behind its name and ends with NULL. */
 static void run_program(char *const *argv, char *const *env, struct outcome *ret)
 {
@@ -166,17 +188,25 @@ static void run_program(char *const *argv, char *const *env, struct outcome *ret
     posix_spawn_file_actions_t actions;
     int out = memory_file();
     int err = memory_file();
+    struct winsize size = {.ws_row = 24, .ws_col = terminal.columns};
+    int master;
+    int slave;
     pid_t pid;
     size_t n = 1;
 
     while (*argv)
         words[n++] = *argv++;
+    cr_assert_eq(openpty(&master, &slave, NULL, NULL, &size), 0);
+    (void) fcntl(master, F_SETFD, FD_CLOEXEC);
+    (void) fcntl(slave, F_SETFD, FD_CLOEXEC);
     cr_assert_eq(posix_spawn_file_actions_init(&actions), 0);
-    (void) posix_spawn_file_actions_adddup2(&actions, out, 1);
-    (void) posix_spawn_file_actions_adddup2(&actions, err, 2);
+    (void) posix_spawn_file_actions_adddup2(&actions, terminal.out ? slave : out, 1);
+    (void) posix_spawn_file_actions_adddup2(&actions, terminal.err ? slave : err, 2);
     cr_assert_eq(posix_spawn(&pid, program, &actions, NULL, words, env), 0);
     (void) posix_spawn_file_actions_destroy(&actions);
     ret->status = exit_status(pid);
+    (void) close(slave);
+    read_terminal(master, ret->terminal);
     read_memory_file(out, ret->out);
     read_memory_file(err, ret->err);
 }
@@ -186,7 +216,9 @@ static void run_scripted(const struct exchange *exchanges, char *const *argv, st
 {
     char head[160];
     char agent[160];
-    char *env[] = {head, agent, (char *) "http_proxy=http://127.0.0.1:1/", NULL};
+    char term[64];
+    char *env[] = {head, agent, (char *) "http_proxy=http://127.0.0.1:1/",
+                   terminal.term ? term : NULL, NULL};
     int verdict = memory_file();
     int stop[2];
     int ready[2];
@@ -195,6 +227,7 @@ static void run_scripted(const struct exchange *exchanges, char *const *argv, st
 
     (void) snprintf(head, sizeof(head), "QUELL_HEAD=%s", test_socket);
     (void) snprintf(agent, sizeof(agent), "QUELL_AGENT=%s", test_socket);
+    (void) snprintf(term, sizeof(term), "TERM=%s", terminal.term ? terminal.term : "");
     cr_assert_eq(pipe2(stop, O_CLOEXEC), 0);
     cr_assert_eq(pipe2(ready, O_CLOEXEC), 0);
     pid = fork();

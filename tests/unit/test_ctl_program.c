@@ -18,6 +18,21 @@ TestSuite(ctl_program, .init = make_test_dir, .fini = remove_test_dir);
 #define REFUSAL(code, text)   "{\"error\": {\"code\": \"" code "\", \"text\": \"" text "\"}}"
 #define ENDED                 REFUSAL("0x80040209", "Task 7.1 is TaskStatus_Finished.")
 
+#define PART(task, code, text)                                                                     \
+    "{\"job_id\": 7, \"task_id\": " task ", \"code\": \"" code "\", \"text\": \"" text "\"}"
+#define REQUEUED(task, status, node)                                                               \
+    "{\"job_id\": 7, \"task_id\": " task ", \"status\": \"TaskStatus_" status "\", "               \
+    "\"requeue_node\": \"" node "\", \"error_message\": null}"
+#define EVENT(id, rest)                                                                            \
+    "id: " id "\n"                                                                                 \
+    "data: {\"event_id\": " id ", \"time\": \"2026-11-22T20:00:00.123456Z\", \"job_id\": 7, "      \
+    "\"task_id\": 1, \"attempt\": 0, " rest "}\n\n"
+#define RUNNING_EVENT(id) EVENT(id, "\"node\": \"n1\", \"status\": \"TaskStatus_Running\"")
+#define RUNNING_LINE      "2026-11-22T20:00:00.123456Z 7.1.0 TaskStatus_Running n1\n"
+#define REQUEUE(task, body, status, answer)                                                        \
+    {                                                                                              \
+        "POST /v1/tasks/7." task "/requeue", body, status, answer                                  \
+    }
 #define WAIT_FOR(task, status, answer)                                                             \
     {                                                                                              \
         "GET /v1/tasks/7." task "?wait_ms=30000", NULL, status, answer                             \
@@ -101,7 +116,44 @@ static const struct conversation conversations[] = {
     {"cancel -J 7 -m \xff", {{NULL, NULL, 0, NULL}},
      1, "", "quellctl: job 7: error 0x80070057: The message is not valid UTF-8, and can't be sent.\n"},
 
+    {"cancel -J 7", /* one of two is refused */
+     {{"POST /v1/jobs/7/cancel", "{}", 200, "{\"tasks\": [" TASK_OF("1", "Running") "], \"refused\": ["
+       PART("2", "0x80070005", "Not\\u001b yours.") "]}"}},
+     1, "", "quellctl: 7.2: error 0x80070005: Not\\x1B yours.\n"},
+    {"cancel -J 7 --wait", /* the accepted are waited for */
+     {{"POST /v1/jobs/7/cancel", "{}", 200, "{\"tasks\": [" TASK_OF("1", "Running") "], \"refused\": ["
+       PART("2", "0x80040209", "Task 7.2 is over.") "," PART("3", "0x80070005", "Not yours.") "]}"},
+      WAIT_FOR("1", 200, TASK_OF("1", "Cancelled"))},
+     1, "7.1  TaskStatus_Cancelled\n",
+     "quellctl: 7.2: error 0x80040209: Task 7.2 is over.\nquellctl: 7.3: error 0x80070005: Not yours.\n"},
+    {"cancel -J 7 --wait --json", /* all are refused: each is said once */
+     {{"POST /v1/jobs/7/cancel", "{}", 403, "{\"error\": {\"code\": \"0x80070005\", \"text\": \"Not yours.\"},"
+       " \"tasks\": [], \"refused\": [" PART("1", "0x80070005", "Not yours.") "," PART("2", "0x80040209", "Over.") "]}"}},
+     1, "", "quellctl: 7.1: error 0x80070005: Not yours.\nquellctl: 7.2: error 0x80040209: Over.\n"},
+    {"cancel -J 7", /* an error of the whole call, as if there were parts */
+     {{"POST /v1/jobs/7/cancel", "{}", 400, "{\"error\": {\"code\": \"0x80070057\", \"text\": \"Bad.\"}, \"refused\": []}"}},
+     1, "", "quellctl: job 7: error 0x80070057: Bad.\n"},
+    {"cancel -J 7", {{"POST /v1/jobs/7/cancel", "{}", 200, "{\"tasks\": [], \"refused\": [{}]}"}},
+     3, "", "quellctl: the socket's answer has a refusal without task, number or text: is it a socket of Quell?\n"},
+
+    /* requeue */
+    {"requeue 7.1", {REQUEUE("1", "{}", 200, TASK_OF("1", "Running"))}, 0, "", ""},
+    {"requeue 7.1 7.2 7.3 -n n2 --grace 1s",
+     {REQUEUE("1", "{\"node\":\"n2\",\"grace_ms\":1000}", 200, TASK_OF("1", "Queued")),
+      REQUEUE("2", "{\"node\":\"n2\",\"grace_ms\":1000}", 409, REFUSAL("0x80040612", "Task 7.2 must not be requeued.")),
+      REQUEUE("3", "{\"node\":\"n2\",\"grace_ms\":1000}", 200, TASK_OF("3", "Queued"))},
+     1, "", "quellctl: 7.2: error 0x80040612: Task 7.2 must not be requeued.\n"},
+    {"--json requeue 7.1 7.2", {REQUEUE("1", "{}", 200, TASK_OF("1", "Queued")), REQUEUE("2", "{}", 200, TASK_OF("2", "Running"))},
+     0, LINE_OF("1", "Queued") LINE_OF("2", "Running"), ""},
+    {"requeue 7.1 7.2", {REQUEUE("1", "{}", 0, NULL)}, 3, "", NULL},
+    {"requeue 7.1 -n \xff", {{NULL, NULL, 0, NULL}},
+     1, "", "quellctl: 7.1: error 0x80070057: The name of the node is not valid UTF-8, and can't be sent.\n"},
+
     /* wait */
+    {"wait 7.1", /* what is Queued again has not ended, whatever its status */
+     {WAIT_FOR("1", 200, REQUEUED("1", "Cancelled", "n2")), WAIT_FOR("1", 200, REQUEUED("1", "Failed", "n2")),
+      WAIT_FOR("1", 200, TASK_OF("1", "Queued")), WAIT_FOR("1", 200, TASK_OF("1", "Finished"))},
+     0, "7.1  TaskStatus_Finished\n", ""},
     {"wait 7.1", {WAIT_FOR("1", 200, TASK_OF("1", "Finished"))}, 0, "7.1  TaskStatus_Finished\n", ""},
     {"wait 7.1", {WAIT_FOR("1", 200, TASK_OF("1", "NotSubmitted")), WAIT_FOR("1", 200, TASK_OF("1", "Queued")),
                   WAIT_FOR("1", 200, TASK_OF("1", "Running")), WAIT_FOR("1", 200, TASK_OF("1", "Failed"))},
@@ -163,6 +215,44 @@ static const struct conversation conversations[] = {
       {"GET /v1/tasks/7.3/processes", NULL, 200, "{\"job_id\": 7, \"task_id\": 3, \"processes\": []}"}},
      0, "7.3  -  -  0 processes\n", ""},
     {"ps --json", {{"GET /v1/tasks?limit=500", NULL, 200, "{\"tasks\": [], \"next\": null}"}}, 0, "[]\n", ""},
+
+    {"ps 7.9 --watch", {{"GET /v1/node", NULL, 200, "{\"node\": \"n1\"}"},
+                        {"GET /v1/tasks/7.9/processes", NULL, 404, REFUSAL("0x80040207", "There is no task 7.9 here.")}},
+     1, "", "quellctl: 7.9: error 0x80040207: There is no task 7.9 here.\n"},
+
+    /* events */
+    {"events", {{"GET /v1/events?follow=0", NULL, 200, "retry: 1000\n\n"}}, 0, "", ""},
+    {"events",
+     {{"GET /v1/events?follow=0", NULL, 200, "retry: 1000\n\n" RUNNING_EVENT("6") ": alive\n\n"
+       EVENT("8", "\"node\": null, \"status\": \"TaskStatus_Cancelled\", \"cause\": \"cancelled\","
+                  " \"error_message\": \"a\\u001b[2J\\nb\\u009b \xc3\xa4\"")
+       EVENT("9", "\"node\": \"n\\r1\", \"status\": \"TaskStatus_Failed\", \"cause\": \"exit_code\"")
+       EVENT("10", "\"node\": \"n1\", \"status\": \"TaskStatus_Finished\", \"cause\": null, \"error_message\": null")}},
+     0, RUNNING_LINE
+        "2026-11-22T20:00:00.123456Z 7.1.0 TaskStatus_Cancelled - cancelled a\\x1B[2J\\x0Ab\\xC2\\x9B \xc3\xa4\n"
+        "2026-11-22T20:00:00.123456Z 7.1.0 TaskStatus_Failed n\\x0D1 exit_code\n"
+        "2026-11-22T20:00:00.123456Z 7.1.0 TaskStatus_Finished n1\n", ""},
+    {"events --after 5 --json",
+     {{"GET /v1/events?after=5&follow=0", NULL, 200, "id: 6\ndata: {\"event_id\":6,\ndata: \"a\":\"\\u001b\"}\n\n"}},
+     0, "{\"event_id\": 6, \"a\": \"\\u001B\"}\n", ""},
+    {"events --after 5", /* what was missed is said, and is no event; what is not known is no event either */
+     {{"GET /v1/events?after=5&follow=0", NULL, 200, "event: gap\ndata: {\"after\": 5, \"oldest\": 42}\n\n"
+       RUNNING_EVENT("42") "event: gap\ndata: {}\n\nevent: other\ndata: {}\n\n"}},
+     0, RUNNING_LINE, "quellctl: the events after 5 and before 42 are no longer kept\n"
+                      "quellctl: some events are no longer kept\n"},
+    {"events --follow", {{"GET /v1/events", NULL, 200, RUNNING_EVENT("6") "id: 7\ndata: {"}},
+     3, RUNNING_LINE, "quellctl: the socket's server has ended the stream; the last event was 6: go on with --after 6\n"},
+    {"events --follow --after 0", {{"GET /v1/events?after=0", NULL, 200, ""}},
+     3, "", "quellctl: the socket's server has ended the stream; the last event was 0: go on with --after 0\n"},
+    {"events --follow", {{"GET /v1/events", NULL, 200, ""}},
+     3, "", "quellctl: the socket's server has ended the stream; no event had come\n"},
+    {"events", {{"GET /v1/events?follow=0", NULL, 400, REFUSAL("0x80070057", "after must be a number.")}},
+     1, "", "quellctl: error 0x80070057: after must be a number.\n"},
+    {"events", {{"GET /v1/events?follow=0", NULL, 500, "<html>"}},
+     3, "", "quellctl: the socket answered with HTTP status 500 and no word of why: is it a socket of Quell?\n"},
+    {"events --follow", {{"GET /v1/events", NULL, 200, RUNNING_EVENT("6") "data: <html>\n\n" RUNNING_EVENT("7")}},
+     3, RUNNING_LINE, "quellctl: the socket's event is not JSON: is it a socket of Quell?\n"},
+    {"events", {{"GET /v1/events?follow=0", NULL, 0, NULL}}, 3, "", NULL},
 
     /* answers that are none */
     {"show 7.1", {{"GET /v1/tasks/7.1", NULL, 200, "<html>"}},
@@ -341,9 +431,15 @@ Test(ctl_program, a_line_that_makes_no_sense_is_a_usage_error)
 {
     static struct outcome outcome;
 
-    run_words("requeue", "7.1", NULL, NULL, &outcome);
+    run_words("dance", "7.1", NULL, NULL, &outcome);
     cr_expect_eq(outcome.status, 2);
-    cr_expect_str_eq(outcome.err, "quellctl: there is no verb requeue\nTry: quellctl --help\n");
+    cr_expect_str_eq(outcome.err, "quellctl: there is no verb dance\nTry: quellctl --help\n");
+    run_words("events", "--after", "-1", NULL, &outcome);
+    cr_expect_eq(outcome.status, 2);
+    cr_expect(strstr(outcome.err, "Try: quellctl events --help\n"), "%s", outcome.err);
+    run_words("requeue", "-n", "n1", NULL, &outcome);
+    cr_expect_eq(outcome.status, 2);
+    cr_expect(strstr(outcome.err, "requeue needs at least one JOB.TASK\n"), "%s", outcome.err);
     run_words("show", "7", NULL, NULL, &outcome);
     cr_expect_eq(outcome.status, 2);
     cr_expect(strstr(outcome.err, "Try: quellctl show --help\n"), "%s", outcome.err);
@@ -364,6 +460,25 @@ Test(ctl_program, help_and_version_are_on_stdout)
     cr_expect_eq(outcome.status, 0);
     cr_expect(strstr(outcome.out, "-m MESSAGE"));
     cr_expect_str_empty(outcome.err);
+}
+
+/* A closed descriptor would become the socket's. */
+Test(ctl_program, nothing_is_printed_into_the_socket_when_stdout_is_closed)
+{
+    static struct outcome outcome;
+    static const struct exchange once[] = {
+        {"GET /v1/events?follow=0", NULL, 200, RUNNING_EVENT("1") RUNNING_EVENT("2")},
+        {NULL, NULL, 0, NULL}};
+    char script[256];
+    char *words[] = {(char *) "-c", script, NULL};
+
+    (void) snprintf(script, sizeof(script), "exec %s events >&-", QUELLCTL);
+    program = "/bin/sh";
+    run_scripted(once, words, &outcome);
+    cr_expect_eq(outcome.status, 1, "%d", outcome.status);
+    cr_expect_str_eq(outcome.err, "quellctl: standard output: Bad file descriptor\n", "%s",
+                     outcome.err);
+    cr_expect_str_empty(outcome.verdict);
 }
 
 Test(ctl_program, a_list_that_can_not_be_written_is_no_success)

@@ -299,6 +299,90 @@ Test(ctl_view, an_ending_without_a_cancel_begins_with_what_began_it)
     }
 }
 
+Test(ctl_view, earlier_attempts_are_short_lines)
+{
+    json_t *task = json(
+        "{\"job_id\": 7, \"task_id\": 1, \"attempt\": 3, \"status\": \"TaskStatus_Running\","
+        " \"node\": \"n2\", \"user\": \"ann\", \"cancelled_by\": {\"uid\": 0, \"name\": \"root\"},"
+        " \"cancel_time\": \"2026-11-22T20:00:00.000001Z\","
+        " \"kill_time\": \"2026-11-22T20:00:15.000001Z\", \"requeue_node\": \"n\\u001b3\","
+        " \"attempts\": ["
+        "{\"attempt\": 0, \"node\": \"n1\", \"status\": \"TaskStatus_Failed\", \"cause\":"
+        " \"exit_code\", \"exit_code\": 3, \"signal\": null, \"error_message\":"
+        " \"The program\\nexited.\", \"end_time\": \"2026-11-22T18:00:00.000001Z\"},"
+        "{\"attempt\": 1, \"node\": \"n1\", \"status\": \"TaskStatus_Cancelled\", \"cause\":"
+        " \"cancelled\", \"exit_code\": null, \"signal\": 9, \"error_message\": null,"
+        " \"end_time\": \"2026-11-22T19:00:00.000001Z\"},"
+        "{\"attempt\": 2, \"node\": \"n1\", \"status\": \"TaskStatus_Failed\", \"cause\":"
+        " \"node_lost\", \"exit_code\": null, \"signal\": null, \"end_time\": null}]}");
+    FILE *out = begin();
+
+    task_view_print(out, task);
+    expect_written(out,
+                   "task 7.1  attempt 3\n"
+                   "  node        n2, as ann\n"
+                   "  status      TaskStatus_Running\n"
+                   "  cancelled   by root (uid 0), accepted 2026-11-22T20:00:00.000001Z\n"
+                   "  kill due    2026-11-22T20:00:15.000001Z\n"
+                   "  requeue     pending: will be Queued on n\\x1B3\n"
+                   "  attempt 0   TaskStatus_Failed on n1, ended 2026-11-22T18:00:00.000001Z,"
+                   " exit code 3, cause exit_code: The program\\x0Aexited.\n"
+                   "  attempt 1   TaskStatus_Cancelled on n1, ended 2026-11-22T19:00:00.000001Z,"
+                   " signal 9 (SIGKILL), cause cancelled\n"
+                   "  attempt 2   TaskStatus_Failed on n1, ended -, exit status not known,"
+                   " cause node_lost\n");
+    json_decref(task);
+}
+
+Test(ctl_view, a_kill_that_was_not_needed_is_not_due)
+{
+    json_t *task = json("{\"job_id\": 7, \"task_id\": 1, \"status\": \"TaskStatus_Cancelled\","
+                        " \"kill_time\": \"2026-11-22T20:00:15.000001Z\", \"attempts\": []}");
+    FILE *out = begin();
+
+    task_view_print(out, task);
+    expect_written(out, "task 7.1\n"
+                        "  node        -, as -\n"
+                        "  status      TaskStatus_Cancelled\n");
+    json_decref(task);
+}
+
+Test(ctl_view, times_are_read_as_they_are_written)
+{
+    static const struct {
+        const char *text;
+        uint64_t want; /* 0: none */
+    } rows[] = {
+        {"\"1970-01-01T00:00:01.000001Z\"", 1000001},
+        {"\"2026-11-22T20:00:00.123456Z\"", 1795377600123456},
+        {"\"2026-11-22T20:00:00Z\"", 1795377600000000},
+        {"\"2026-11-22T20:00:00.5Z\"", 1795377600500000},
+        {"\"2026-11-22T20:00:00.123456789Z\"", 1795377600123456},
+        {"\"2026-11-22T20:00:00.123456\"", 0},
+        {"\"2026-11-22T20:00:00.123456Z \"", 0},
+        {"\"2026-11-22T20:00:00+01:00\"", 0},
+        {"\"1969-12-31T23:59:59Z\"", 0},
+        {"\"soon\"", 0},
+        {"\"\"", 0},
+        {"7", 0},
+        {"null", 0},
+    };
+
+    for (size_t i = 0; i < LEN(rows); i++) {
+        uint64_t us = 0;
+        json_t *object = json_object();
+        bool found;
+
+        (void) json_object_set_new(object, "t", json_loads(rows[i].text, JSON_DECODE_ANY, NULL));
+        found = text_get_time_us(object, "t", &us);
+        cr_expect_eq(found, rows[i].want > 0, "row %zu: %s", i, rows[i].text);
+        cr_expect_eq(us, rows[i].want, "row %zu: %s: %llu", i, rows[i].text,
+                     (unsigned long long) us);
+        json_decref(object);
+    }
+    cr_expect_not(text_get_time_us(NULL, "t", &(uint64_t){0}));
+}
+
 Test(ctl_view, lists_are_tables)
 {
     json_t *tasks = json("[" CANCELLED ", {\"job_id\": 12, \"task_id\": 345, \"node\":"
