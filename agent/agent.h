@@ -21,14 +21,18 @@
 
 struct event;
 struct event_base;
+struct events;
 struct head_link;
 struct http_server;
+struct listings;
 struct user_cache;
 
 struct task {
     TAILQ_ENTRY(task) entry;   /* in order of arrival */
-    TAILQ_ENTRY(task) cleanup; /* in agent->cleanup while in_cleanup */
+    TAILQ_ENTRY(task) cleanup; /* in agent->cleanup or ->lingering while in_cleanup */
     bool in_cleanup;
+    TAILQ_ENTRY(task) queued; /* in agent->queued while in_queued */
+    bool in_queued;
     struct agent *agent; /* borrowed */
     uint8_t uid[TASK_UID_SIZE];
     char uid_text[TASK_UID_TEXT];
@@ -37,6 +41,7 @@ struct task {
     struct attempt_state state;
     Quell__Pb__Command *command; /* merged: all that is recorded of it; owned */
     uint32_t recorded_version;   /* of the command on the disk */
+    uint64_t arrived_us;         /* wall, unique: when its first command came */
     uint64_t kill_at_us;         /* monotonic: when the accepted cancel's grace is over */
     Quell__Pb__Started *started; /* owned; NULL: not (yet) known */
     Quell__Pb__Ending *ending;   /* owned; NULL: not ended */
@@ -54,6 +59,7 @@ struct task {
     bool has_group; /* there may be a group to be removed */
 
     struct user_wait *user_wait;
+    char *user_failure; /* what a look-up that is over said; owned; NULL: no complaint */
 
     TAILQ_ENTRY(task) unsent; /* in agent->unsent while in_unsent: a report to be sent */
     bool in_unsent;
@@ -74,16 +80,25 @@ struct agent {
     struct head_link *link;
     struct http_server *http;
     struct user_cache *users;
+    struct events *events;
+    struct listings *listings;
     struct task_list tasks;
-    struct task_list cleanup; /* ended: group, socket or records are still to be removed */
+    struct task_list cleanup;   /* ended: group, socket or records are still to be removed */
+    struct task_list lingering; /* what could not be removed yet: again with the next round */
+    struct task_list queued;    /* launch_queue.h */
+    uint32_t running;           /* attempts that take a place there */
     struct task_list unsent;
     struct task_list unlisted;
-    void *by_uid;        /* tsearch(3) tree of struct task */
-    struct event *round; /* active: reports to be flushed, then cleanup */
+    void *by_uid;           /* tsearch(3) tree of struct task */
+    struct event *round;    /* active: reports to be flushed, then cleanup */
+    struct event *launches; /* slices of these three: slice.h */
+    struct event *cleaning;
+    struct event *reaping;
     struct event *children;
     struct event *tick;
     struct event *stops[2];
     uint64_t ack_generation; /* counts recorded commands */
+    uint64_t newest_arrival_us;
     char boot_id[40];
     int run_dirfd;
     int run_lock_fd;

@@ -14,17 +14,16 @@
 #include <string.h>
 
 #define HEARTBEAT_US                                                                               \
-    5000000u                  /* until the head has said its own; it says something twice in each  \
-                               */
-#define RETRY_MIN_US   20000u /* before an attempt to reach the head is repeated: doubled up to */
-#define RETRY_MAX_US   1000000u
-#define RETRY_SENT_US  500000u  /* before a challenge without an answer is repeated, at first */
-#define RECORD_WAIT_US 1000000u /* before asking again for commands that could not be recorded */
-#define DRAIN_MAX      64
+    5000000u                 /* until the head has said its own; it says something twice in each   \
+                              */
+#define RETRY_MIN_US  20000u /* before an attempt to reach the head is repeated: doubled up to */
+#define RETRY_MAX_US  1000000u
+#define RETRY_SENT_US 500000u /* before a challenge without an answer is repeated, at first */
+#define DRAIN_MAX     64
 
 static void link_restart(struct head_link *link);
 
-static void link_schedule(struct head_link *link, uint64_t in_us)
+void head_link_schedule(struct head_link *link, uint64_t in_us)
 {
     const struct timeval in = {.tv_sec = (time_t) (in_us / 1000000),
                                .tv_usec = (suseconds_t) (in_us % 1000000)};
@@ -32,7 +31,7 @@ static void link_schedule(struct head_link *link, uint64_t in_us)
     (void) event_add(link->retry, &in);
 }
 
-static void link_wait_for_word(struct head_link *link)
+void head_link_wait_for_word(struct head_link *link)
 {
     const struct timeval in = {.tv_sec = (time_t) (link->heartbeat_us / 1000000),
                                .tv_usec = (suseconds_t) (link->heartbeat_us % 1000000)};
@@ -43,7 +42,7 @@ static void link_wait_for_word(struct head_link *link)
 static void link_heard(struct head_link *link)
 {
     link->heard_wall_us = clock_wall_us();
-    link_wait_for_word(link);
+    head_link_wait_for_word(link);
 }
 
 void head_link_flush(struct head_link *link)
@@ -101,21 +100,6 @@ static void on_hello_done(struct head_link *link, const Quell__Pb__HelloDone *do
         head_link_report(task);
 }
 
-static void on_commands(struct head_link *link, Quell__Pb__Commands *commands)
-{
-    link->asked = false;
-    for (size_t i = 0; i < commands->n_commands; i++) {
-        struct err err = {0};
-
-        if (task_command(link->agent, commands->commands[i], &err) == 0)
-            continue;
-        log_warning("a command of the head could not be taken, it will come again: %s", err.text);
-        link->held = true;
-    }
-    if (link->held)
-        link_schedule(link, RECORD_WAIT_US);
-}
-
 static void on_report_acked(struct head_link *link, const Quell__Pb__ReportAcked *acked)
 {
     for (size_t i = 0; i < acked->n_acked; i++) {
@@ -146,7 +130,7 @@ static void on_refused(struct head_link *link, const struct sent *request,
         log_warning("the head refuses a request: %s", refused->text);
     link->said_refused = true;
     link->held = true; /* said again with the next tick, or asked again when the timer is over */
-    link_schedule(link, RECORD_WAIT_US);
+    head_link_schedule(link, HEAD_HOLD_US);
 }
 
 static void on_reply(struct head_link *link, Quell__Pb__Reply *reply)
@@ -178,7 +162,7 @@ static void on_reply(struct head_link *link, Quell__Pb__Reply *reply)
     else if (reply->body_case == QUELL__PB__REPLY__BODY_HELLO_DONE)
         on_hello_done(link, reply->hello_done);
     else if (reply->body_case == QUELL__PB__REPLY__BODY_COMMANDS)
-        on_commands(link, reply->commands);
+        head_commands_take(link, reply);
     else if (reply->body_case == QUELL__PB__REPLY__BODY_REPORT_ACKED)
         on_report_acked(link, reply->report_acked);
 }
@@ -234,7 +218,7 @@ static int link_connect(struct head_link *link, struct err *err)
         link_drop_endpoint(link);
         return err_set(err, -1, "watch the connection with the head");
     }
-    link_wait_for_word(link);
+    head_link_wait_for_word(link);
     return 0;
 }
 
@@ -246,12 +230,14 @@ static void link_restart(struct head_link *link)
     const uint64_t least = sent ? RETRY_SENT_US : RETRY_MIN_US;
     const uint64_t most = sent ? link->heartbeat_us : RETRY_MAX_US;
 
+    /* The hello says what is recorded, and what it does not list may be settled otherwise. */
+    head_commands_drop(link);
     link->retry_us *= 2;
     if (link->retry_us < least)
         link->retry_us = least;
     if (link->retry_us > most)
         link->retry_us = most;
-    link_schedule(link, link->retry_us);
+    head_link_schedule(link, link->retry_us);
 }
 
 static void link_reopen(struct head_link *link)
@@ -333,7 +319,8 @@ int head_link_open(struct agent *agent, struct head_link **ret, struct err *err)
     *ret = link;
     link->retry = evtimer_new(agent->base, on_retry, link);
     link->silence = evtimer_new(agent->base, on_silence, link);
-    if (!link->retry || !link->silence)
+    link->taking = evtimer_new(agent->base, head_commands_on_taking, link);
+    if (!link->retry || !link->silence || !link->taking)
         return err_set(err, -1, "no memory for the link with the head");
     if (link_connect(link, err) < 0)
         return err->code;
@@ -346,6 +333,10 @@ struct head_link *head_link_close(struct head_link *link)
     if (!link)
         return NULL;
     link_drop_endpoint(link);
+    if (link->taking) {
+        head_commands_drop(link);
+        event_free(link->taking);
+    }
     if (link->retry)
         event_free(link->retry);
     if (link->silence)

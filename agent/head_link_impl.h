@@ -6,7 +6,8 @@
 
 #include <stddef.h>
 
-#define HEAD_OUTSTANDING 16u /* requests that may wait for an answer */
+#define HEAD_OUTSTANDING 16u      /* requests that may wait for an answer */
+#define HEAD_HOLD_US     1000000u /* before asking again for what could not be recorded */
 
 enum link_stage { LINK_CLOSED, LINK_CHALLENGED, LINK_GREETING, LINK_READY };
 
@@ -32,9 +33,12 @@ struct head_link {
     struct sent sent[HEAD_OUTSTANDING];
     struct task *hello_next; /* first that is not greeted yet; NULL: all are */
     uint32_t hello_part;
-    bool asked;       /* a request for commands is out */
-    bool held;        /* asking waits for the retry timer: something could not be recorded */
-    bool said_silent; /* said once, until it is over; so is the next */
+    Quell__Pb__Commands *commands; /* an answer that is being taken; owned, or NULL */
+    size_t commands_taken;
+    struct event *taking; /* slices of that: slice.h */
+    bool asked;           /* a request for commands is out, or its answer is not yet taken whole */
+    bool held;            /* asking waits for the retry timer: something could not be recorded */
+    bool said_silent;     /* said once, until it is over; so is the next */
     bool said_refused;
     uint64_t retry_us;
     uint64_t heartbeat_us;
@@ -51,6 +55,22 @@ bool head_request_reports(
 
 /* The request with that id that waits for an answer, or NULL. */
 struct sent *head_request_find(struct head_link *link, const ProtobufCBinaryData *id);
+
+/* ---- head_commands.c ---- */
+
+/* Takes the commands out of @reply, which has some, and over. The next are asked for when all are
+   recorded. */
+void head_commands_take(struct head_link *link, Quell__Pb__Reply *reply);
+/* What is not taken yet is void: the head will send it again, if it still holds. */
+void head_commands_drop(struct head_link *link);
+void head_commands_on_taking(int fd, short what, void *arg); /* of link->taking */
+
+/* ---- head_link.c ---- */
+
+/* The retry timer: asks again. */
+void head_link_schedule(struct head_link *link, uint64_t in_us);
+/* The head has a heartbeat from now on to say something. */
+void head_link_wait_for_word(struct head_link *link);
 
 /* ---- head_outbox.c ---- */
 

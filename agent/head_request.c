@@ -13,7 +13,7 @@
 #include <string.h>
 
 #define HELLO_PART   2000u /* attempts in one part of a hello: under 100 KiB */
-#define REPORT_ITEMS 4096u /* in one request, if they fit */
+#define REPORT_ITEMS 256u  /* in one request, so that it does not hold the head's loop up */
 
 static struct sent *free_slot(struct head_link *link)
 {
@@ -217,7 +217,7 @@ bool head_request_reports(struct head_link *link)
 
         fill_report(task, &reports[len]);
         size = quell__pb__attempt_report__get_packed_size(&reports[len]) + 8;
-        if (len == REPORT_ITEMS - 1 || size > room)
+        if (len == REPORT_ITEMS || size > room)
             break;
         room -= size;
         pointers[len] = &reports[len];

@@ -4,8 +4,12 @@
  * agent takes them over.
  */
 #include "agent/agent.h"
+#include "agent/events.h"
 #include "agent/head_link.h"
+#include "agent/launch_queue.h"
+#include "agent/listing.h"
 #include "agent/recover.h"
+#include "agent/slice.h"
 #include "agent/status.h"
 #include "agent/task.h"
 #include "agent/task_table.h"
@@ -43,6 +47,20 @@ static void on_round(evutil_socket_t fd, short what, void *arg)
     (void) what;
     head_link_flush(agent->link); /* reports first: removal delays nothing */
     task_table_clean(agent);
+}
+
+static void on_launches(evutil_socket_t fd, short what, void *arg)
+{
+    (void) fd;
+    (void) what;
+    launch_queue_run(arg);
+}
+
+static void on_cleaning(evutil_socket_t fd, short what, void *arg)
+{
+    (void) fd;
+    (void) what;
+    task_table_clean_slice(arg);
 }
 
 static void on_tick(evutil_socket_t fd, short what, void *arg)
@@ -93,15 +111,23 @@ static void on_child(struct agent *agent, pid_t pid, int wait_status)
     }
 }
 
+/* At a SIGCHLD, and again when there was more to be reaped than a slice has time for. */
 static void on_children(evutil_socket_t fd, short what, void *arg)
 {
+    const uint64_t slice = slice_begin();
+    struct agent *agent = arg;
     pid_t pid;
     int status;
 
     (void) fd;
     (void) what;
-    while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-        on_child(arg, pid, status);
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        on_child(agent, pid, status);
+        if (slice_is_over(slice)) {
+            slice_next(agent->reaping);
+            return;
+        }
+    }
     user_lookup_reap();
 }
 
@@ -147,24 +173,24 @@ static int agent_read_host(struct agent *agent, struct err *err)
     return 0;
 }
 
-/* Beside this program, or where packages put it. */
+/* Beside this program, or where an installation has it, below whichever prefix. */
 static int agent_find_supervisor(struct agent *agent, struct err *err)
 {
+    static const char *const places[] = {"quell-supervisor", QUELL_LIBEXEC_DIR "/quell-supervisor"};
     char path[4096];
-    ssize_t len = readlink("/proc/self/exe", path, sizeof(path) - 32);
-    char *slash;
+    ssize_t len = readlink("/proc/self/exe", path, sizeof(path) - 256);
+    char *name;
 
-    path[len > 0 ? len : 0] = '\0';
-    slash = strrchr(path, '/');
-    if (slash) {
-        (void) snprintf(slash + 1, sizeof(path) - (size_t) (slash + 1 - path), "quell-supervisor");
+    if (len < 0)
+        return err_errno(err, -errno, "read /proc/self/exe");
+    path[len] = '\0';
+    name = strrchr(path, '/') + 1;
+    for (size_t i = 0; agent->supervisor_fd < 0 && i < sizeof(places) / sizeof(places[0]); i++) {
+        (void) snprintf(name, sizeof(path) - (size_t) (name - path), "%s", places[i]);
         agent->supervisor_fd = open(path, O_PATH | O_CLOEXEC);
     }
     if (agent->supervisor_fd < 0)
-        agent->supervisor_fd = open(QUELL_LIBEXEC_DIR "/quell-supervisor", O_PATH | O_CLOEXEC);
-    if (agent->supervisor_fd < 0)
-        return err_errno(err, -errno, "quell-supervisor is neither %s nor in " QUELL_LIBEXEC_DIR,
-                         path);
+        return err_errno(err, -errno, "quell-supervisor is neither beside quelld nor %s", path);
     return 0;
 }
 
@@ -224,8 +250,14 @@ static int agent_open_loop(struct agent *agent, struct err *err)
     agent->round = event_new(agent->base, -1, 0, on_round, agent);
     agent->children = evsignal_new(agent->base, SIGCHLD, on_children, agent);
     agent->tick = event_new(agent->base, -1, EV_PERSIST, on_tick, agent);
+    agent->launches = evtimer_new(agent->base, on_launches, agent);
+    agent->cleaning = evtimer_new(agent->base, on_cleaning, agent);
+    agent->reaping = evtimer_new(agent->base, on_children, agent);
     agent->users = user_cache_new(agent->base);
-    if (!agent->round || !agent->children || !agent->tick || !agent->users ||
+    agent->events = events_new(agent);
+    agent->listings = listings_new(agent->base);
+    if (!agent->round || !agent->launches || !agent->cleaning || !agent->reaping ||
+        !agent->children || !agent->tick || !agent->users || !agent->events || !agent->listings ||
         event_add(agent->children, NULL) < 0 || event_add(agent->tick, &tick) < 0)
         return err_set(err, -ENOMEM, "make the event loop");
     for (size_t i = 0; i < 2; i++) {
@@ -263,13 +295,15 @@ static int agent_open(struct agent *agent, struct err *err)
 
 static void agent_close(struct agent *agent)
 {
-    struct event *events[] = {agent->round, agent->children, agent->tick, agent->stops[0],
-                              agent->stops[1]};
+    struct event *events[] = {agent->round,    agent->launches, agent->cleaning, agent->reaping,
+                              agent->children, agent->tick,     agent->stops[0], agent->stops[1]};
 
+    agent->events = events_free(agent->events);
     agent->http = http_server_close(agent->http);
     agent->link = head_link_close(agent->link);
     if (agent->base)
         task_table_done(agent);
+    agent->listings = listings_free(agent->listings);
     agent->users = user_cache_free(agent->users);
     agent->host = cgroup_host_close(agent->host); /* with tasks inside, the groups stay */
     for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
@@ -316,6 +350,8 @@ int main(int argc, char **argv)
     (void) signal(SIGPIPE, SIG_IGN);
     TAILQ_INIT(&agent.tasks);
     TAILQ_INIT(&agent.cleanup);
+    TAILQ_INIT(&agent.lingering);
+    TAILQ_INIT(&agent.queued);
     TAILQ_INIT(&agent.unsent);
     TAILQ_INIT(&agent.unlisted);
     r = options_read(argc, argv, &agent.options, &err);

@@ -89,6 +89,17 @@ static int set_leftover_grace(void *arg, const char *value, struct err *err)
     return 0;
 }
 
+static int set_max_running(void *arg, const char *value, struct err *err)
+{
+    uint64_t number;
+
+    if (units_parse_number(value, 1, UINT32_MAX, &number) < 0)
+        return err_set(err, -EINVAL, "'%s' is not a number from 1 (without the key: no limit)",
+                       value);
+    ((struct options *) arg)->max_running = (uint32_t) number;
+    return 0;
+}
+
 static const struct config_key keys[] = {
     {.section = "agent", .name = "head", .set = set_head, .repeatable = true},
     {.section = "agent", .name = "node", .set = set_node},
@@ -100,6 +111,7 @@ static const struct config_key keys[] = {
     {.section = "cgroup", .name = "base", .set = set_cgroup_base},
     {.section = "tasks", .name = "allow_root", .set = set_allow_root},
     {.section = "tasks", .name = "leftover_grace", .set = set_leftover_grace},
+    {.section = "tasks", .name = "max_running", .set = set_max_running},
     {.name = NULL},
 };
 
@@ -116,7 +128,9 @@ static const char usage[] =
     "  --insecure       allow tcp:// without a key: anyone who reaches the port may speak\n"
     "  --config FILE    configuration (default " CONFIG_DEFAULT "); flags win\n"
     "  --check-config   check configuration and flags, then exit\n"
-    "  --help, --version\n";
+    "  --help, --version\n"
+    "Keys of the configuration without a flag: [cgroup] mode, base; [tasks] allow_root,\n"
+    "leftover_grace, max_running (tasks that run at a time; more wait their turn).\n";
 
 static void clear_heads(void *arg)
 {

@@ -1,157 +1,106 @@
 #include "agent/processes.h"
 
 #include "agent/agent.h"
-#include "agent/user_cache.h"
-#include "base/clock.h"
-#include "base/fdio.h"
-#include "ipc/task_json.h"
+#include "agent/listing.h"
+#include "agent/process.h"
+#include "agent/status.h"
+#include "agent/status_task.h"
+#include "base/cleanup.h"
 
-#include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <time.h>
-#include <unistd.h>
 
-#define PROCESSES_MAX 10000 /* shown at most; the kernel's count stands beside it */
+#define PROCESSES_MAX 10000u /* shown at most */
 
-struct process { /* what /proc/PID/stat tells, by its field numbers in proc(5) */
-    char name[64];
-    char state;
-    int ppid;
-    uint64_t cpu_ticks;
-    uint64_t start_ticks;
-    uint64_t rss_pages;
+struct crowd {               /* first their pids, then each of them */
+    const struct task *task; /* borrowed */
+    char *object;            /* the task's, as JSON */
+    pid_t *pids;
+    size_t len;
+    size_t room;
+    size_t done;
+    bool begun;
+    bool any; /* one has been written */
 };
 
-/* The field behind the name with that number (proc(5) counts the state as 3). */
-static const char *process_field(const char *behind_name, int number)
+static void crowd_free(void *arg)
 {
-    const char *at = behind_name;
+    struct crowd *crowd = arg;
 
-    for (int field = 3; at && field < number; field++) {
-        at = strchr(at, ' ');
-        at = at ? at + 1 : NULL;
+    free(crowd->object);
+    free(crowd->pids);
+    free(crowd);
+}
+
+static bool crowd_add(void *arg, pid_t pid)
+{
+    struct crowd *crowd = arg;
+
+    if (crowd->len == crowd->room) {
+        const size_t room = crowd->room ? 2 * crowd->room : 64;
+        pid_t *grown = reallocarray(crowd->pids, room, sizeof(*grown));
+
+        if (!grown)
+            return false;
+        crowd->pids = grown;
+        crowd->room = room;
     }
-    return at ? at : "0";
+    crowd->pids[crowd->len++] = pid;
+    return crowd->len < PROCESSES_MAX;
 }
 
-static uint64_t process_number(const char *behind_name, int number)
+static void crowd_read_pids(struct crowd *crowd)
 {
-    return strtoull(process_field(behind_name, number), NULL, 10);
+    CLEANUP(task_cgroup_freep) struct task_cgroup *group = NULL;
+    const struct task *task = crowd->task;
+    struct task_cgroup_dirs dirs;
+
+    if (task->has_group && cgroup_host_adopt(task->agent->host, task->group, &dirs, NULL) == 0 &&
+        task_cgroup_open(&dirs, &group, NULL) == 0)
+        (void) task_cgroup_each_process(group, crowd_add, crowd, NULL);
 }
 
-static bool process_read_stat(int dirfd, struct process *ret)
+static bool crowd_step(void *arg, FILE *out)
 {
-    char text[1024];
-    const char *open;
-    const char *behind;
+    struct crowd *crowd = arg;
+    json_t *object;
 
-    if (fdio_read_text(dirfd, "stat", text, sizeof(text)) <= 0)
+    if (!crowd->begun) { /* the task's object, open at its end for the array */
+        (void) fprintf(out, "%.*s,\"processes\":[", (int) strlen(crowd->object) - 1, crowd->object);
+        crowd_read_pids(crowd);
+        crowd->begun = true;
+    }
+    if (crowd->done == crowd->len) {
+        (void) fputs("]}", out);
         return false;
-    open = strchr(text, '(');
-    behind = strrchr(text, ')');
-    if (!open || !behind || strlen(behind) < 3)
-        return false;
-    (void) snprintf(ret->name, sizeof(ret->name), "%.*s", (int) (behind - open - 1), open + 1);
-    behind += 2;
-    ret->state = behind[0];
-    ret->ppid = (int) process_number(behind, 4);
-    ret->cpu_ticks = process_number(behind, 14) + process_number(behind, 15);
-    ret->start_ticks = process_number(behind, 22);
-    ret->rss_pages = process_number(behind, 24);
+    }
+    object = process_json(crowd->task->agent->users, crowd->pids[crowd->done++]);
+    if (object) {
+        if (crowd->any)
+            (void) fputc(',', out);
+        (void) json_dumpf(object, out, JSON_COMPACT);
+        crowd->any = true;
+        json_decref(object);
+    }
     return true;
 }
 
-/* The command line with blanks between its arguments; a process without one shows as [name]. */
-static json_t *process_command(int dirfd, const struct process *process)
+void processes_answer(struct task *task, struct http_request *request)
 {
-    char text[4096];
-    char name[80];
-    int fd = openat(dirfd, "cmdline", O_RDONLY | O_CLOEXEC);
-    ssize_t len = fd < 0 ? 0 : fdio_read(fd, text, sizeof(text));
-
-    if (fd >= 0)
-        (void) close(fd);
-    while (len > 0 && text[len - 1] == '\0')
-        len--;
-    if (len <= 0) {
-        (void) snprintf(name, sizeof(name), "[%s]", process->name);
-        return task_json_text(name, strlen(name));
-    }
-    for (ssize_t i = 0; i < len; i++)
-        if (text[i] == '\0')
-            text[i] = ' ';
-    return task_json_text(text, (size_t) len);
-}
-
-/* A process's start as wall time: ticks since boot, and when boot was. */
-static uint64_t process_start_us(uint64_t ticks)
-{
-    struct timespec boot;
-    uint64_t up_us;
-
-    (void) clock_gettime(CLOCK_BOOTTIME, &boot);
-    up_us = (uint64_t) boot.tv_sec * 1000000 + (uint64_t) boot.tv_nsec / 1000;
-    return clock_wall_us() - up_us + ticks * 1000000 / (uint64_t) sysconf(_SC_CLK_TCK);
-}
-
-static json_t *process_json(const struct task *task, pid_t pid)
-{
-    const json_int_t page_bytes = sysconf(_SC_PAGESIZE);
-    const json_int_t ticks = sysconf(_SC_CLK_TCK);
-    struct process process;
-    struct stat st;
-    json_t *object;
-    char path[32];
-    int fd;
-
-    (void) snprintf(path, sizeof(path), "/proc/%d", (int) pid);
-    fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return NULL;
-    if (fstat(fd, &st) < 0 || !process_read_stat(fd, &process)) {
-        (void) close(fd);
-        return NULL; /* it is gone since the list was read */
-    }
-    object =
-        json_pack("{s:i, s:i, s:I, s:s%, s:o, s:I, s:I, s:o, s:o}", "pid", (int) pid, "ppid",
-                  process.ppid, "uid", (json_int_t) st.st_uid, "state", &process.state, (size_t) 1,
-                  "user", task_json_name_or_null(user_cache_name(task->agent->users, st.st_uid)),
-                  "cpu_us", (json_int_t) process.cpu_ticks * 1000000 / ticks, "memory_bytes",
-                  (json_int_t) process.rss_pages * page_bytes, "start_time",
-                  task_json_time(process_start_us(process.start_ticks)), "command",
-                  process_command(fd, &process));
-    (void) close(fd);
-    return object;
-}
-
-struct listing {
-    const struct task *task;
-    json_t *array;
-};
-
-static bool processes_add(void *arg, pid_t pid)
-{
-    struct listing *listing = arg;
-    json_t *object = process_json(listing->task, pid);
+    struct crowd *crowd = calloc(1, sizeof(*crowd));
+    json_t *object = crowd ? status_task_json(task) : NULL;
+    const struct listing listing = {
+        .task = task, .step = crowd_step, .free = crowd_free, .arg = crowd};
 
     if (object)
-        (void) json_array_append_new(listing->array, object);
-    return json_array_size(listing->array) < PROCESSES_MAX;
-}
-
-json_t *processes_json(struct task *task)
-{
-    CLEANUP(task_cgroup_freep) struct task_cgroup *group = NULL;
-    struct listing listing = {.task = task, .array = json_array()};
-    struct task_cgroup_dirs dirs;
-
-    if (!task->has_group || cgroup_host_adopt(task->agent->host, task->group, &dirs, NULL) < 0 ||
-        task_cgroup_open(&dirs, &group, NULL) < 0)
-        return listing.array;
-    (void) task_cgroup_each_process(group, processes_add, &listing, NULL);
-    return listing.array;
+        crowd->object = json_dumps(object, JSON_COMPACT);
+    json_decref(object);
+    if (!object || !crowd->object) {
+        status_reply(request, 500, NULL);
+        free(crowd);
+        return;
+    }
+    crowd->task = task;
+    listings_add(task->agent->listings, &listing, request);
 }

@@ -1,9 +1,9 @@
 #pragma once
 
-/* processes.h - the live processes of a task's group, read from /proc, as JSON. */
-#include <jansson.h>
-
+/* processes.h - the live processes of a task's group, for the status socket. */
+struct http_request;
 struct task;
 
-/* An array (new reference), empty when there is no process, parents mostly before children. */
-json_t *processes_json(struct task *task);
+/* Answers, in slices, with the task's object and its "processes": an array, empty when there is
+   none, parents mostly before children. */
+void processes_answer(struct task *task, struct http_request *request);

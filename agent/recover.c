@@ -75,6 +75,9 @@ static void take_facts(struct task *task, struct facts *facts)
     task->command = record_take_command(facts->command);
     task->kill_at_us = facts->command->kill_at_us;
     task->recorded_version = task->command->version;
+    task->arrived_us = facts->command->arrived_us;
+    if (task->arrived_us > task->agent->newest_arrival_us)
+        task->agent->newest_arrival_us = task->arrived_us;
     if (facts->started)
         task->started = record_take_started(facts->started);
 }
@@ -83,7 +86,7 @@ static void replay(struct task *task, enum attempt_event event)
 {
     uint32_t ignored; /* what is still due is carried out at the end, in one go */
 
-    (void) attempt_step(&task->state, event, &ignored);
+    (void) task_step(task, event, &ignored);
 }
 
 /* The facts in the order in which they came about. */
@@ -117,7 +120,10 @@ static void replay_facts(struct task *task, struct facts *facts)
     }
     if (!alive && !facts->was_started && !task_group_is_populated(task)) {
         /* Never executed, and nobody is about to: as if the command had come just now. */
-        task_event(task, cancelled ? ATTEMPT_EV_CANCEL : ATTEMPT_EV_START, NULL);
+        if (cancelled)
+            task_event(task, ATTEMPT_EV_CANCEL, NULL);
+        else
+            replay(task, ATTEMPT_EV_START);
         return;
     }
     replay(task, ATTEMPT_EV_START);
@@ -209,6 +215,7 @@ int recover_tasks(struct agent *agent, struct err *err)
 
     r = store_each(&agent->store, recover_one, &recovery, err);
     r = r < 0 ? r : recovery.result;
+    r = r < 0 ? r : task_table_sort(agent, err); /* they were found in no order */
     if (r < 0)
         return r;
     for (task = TAILQ_FIRST(&agent->tasks); task; task = next) {

@@ -1,23 +1,19 @@
 #include "agent/status.h"
 
 #include "agent/agent.h"
+#include "agent/events.h"
 #include "agent/head_link.h"
 #include "agent/processes.h"
-#include "agent/task.h"
-#include "base/cleanup.h"
-#include "base/units.h"
+#include "agent/status_page.h"
+#include "agent/status_task.h"
 #include "base/version.h"
 #include "http/http_server.h"
 #include "ipc/task_json.h"
-#include "ipc/task_pb.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#define PAGE_DEFAULT 100u
-#define PAGE_MAX     1000u
-
-static void status_reply(struct http_request *request, int status, json_t *object)
+void status_reply(struct http_request *request, int status, json_t *object)
 {
     char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
 
@@ -27,93 +23,9 @@ static void status_reply(struct http_request *request, int status, json_t *objec
     json_decref(object);
 }
 
-static void status_refuse(struct http_request *request, int status, int code, const char *text)
+void status_refuse(struct http_request *request, int status, int code, const char *text)
 {
     status_reply(request, status, task_json_error(code, text));
-}
-
-/* ---- a task's object ---- */
-
-/* The node's own view; the head's acceptance of a cancel may be a message ahead of it. */
-static enum task_status status_of(const struct task *task)
-{
-    if (task->ending)
-        return task_status_of_end(task->state.cancelled, (enum task_cause) task->ending->cause);
-    return task->state.phase == ATTEMPT_RUNNING ? TASK_RUNNING : TASK_QUEUED;
-}
-
-static json_t *status_command(const Quell__Pb__Spec *spec)
-{
-    json_t *array = json_array();
-
-    for (size_t i = 0; spec && i < spec->n_argv; i++)
-        (void) json_array_append_new(array, task_json_text(spec->argv[i].data, spec->argv[i].len));
-    return array;
-}
-
-static json_t *status_message(const struct task *task)
-{
-    const Quell__Pb__Cancel *cancel = task->command->cancel;
-
-    if (task->state.cancelled && task->ending)
-        return cancel && TASK_PB_HAS(cancel, message)
-                   ? task_json_text(cancel->message, strlen(cancel->message))
-                   : json_null();
-    return task->ending ? task_json_name_or_null(task->ending->text) : json_null();
-}
-
-static json_t *status_canceller(const Quell__Pb__Cancel *cancel)
-{
-    if (!cancel || !TASK_PB_HAS(cancel, by_uid))
-        return json_null();
-    return json_pack("{s:I, s:o}", "uid", (json_int_t) cancel->by_uid, "name",
-                     task_json_name_or_null(cancel->by_name));
-}
-
-static void status_add_end(const struct task *task, json_t *object)
-{
-    const Quell__Pb__Ending *ending = task->ending;
-    const enum task_cause cause = !ending                 ? TASK_CAUSE_NONE
-                                  : task->state.cancelled ? TASK_CAUSE_CANCELLED
-                                                          : (enum task_cause) ending->cause;
-    struct task_proof proof;
-    struct task_usage usage;
-
-    task_proof_from_pb(ending ? ending->proof : NULL, &proof);
-    task_usage_from_pb(ending ? ending->usage : NULL, &usage);
-    (void) json_object_set_new(object, "exit_code",
-                               ending && TASK_PB_HAS(ending, exit_code)
-                                   ? task_json_number(ending->exit_code)
-                                   : json_null());
-    (void) json_object_set_new(
-        object, "signal",
-        ending && TASK_PB_HAS(ending, signal) ? task_json_number(ending->signal) : json_null());
-    (void) json_object_set_new(object, "cause", task_json_name_or_null(task_cause_name(cause)));
-    (void) json_object_set_new(object, "end_time",
-                               task_json_time(ending ? ending->end_time_us : 0));
-    (void) json_object_set_new(object, "proof", task_json_proof(&proof));
-    (void) json_object_set_new(object, "usage", task_json_usage(&usage));
-}
-
-static json_t *status_task(const struct task *task)
-{
-    const Quell__Pb__Name *name = task->command->name;
-    const Quell__Pb__Spec *spec = task->command->start;
-    const Quell__Pb__Cancel *cancel = task->command->cancel;
-    json_t *object = json_pack(
-        "{s:I, s:I, s:I, s:s, s:s, s:o, s:o, s:s, s:s, s:o, s:n, s:o, s:o, s:o, s:b}", "job_id",
-        (json_int_t) name->job_id, "task_id", (json_int_t) name->task_id, "attempt",
-        (json_int_t) name->attempt, "uid", task->uid_text, "node", task->agent->options.node,
-        "user", task_json_name_or_null(spec ? spec->user : NULL), "command", status_command(spec),
-        "status", task_status_name(status_of(task)), "phase", attempt_phase_name(task->state.phase),
-        "error_message", status_message(task), "stuck", "cancelled_by", status_canceller(cancel),
-        "cancel_time", task_json_time(cancel ? cancel->time_us : 0), "start_time",
-        task_json_time(task->started ? task->started->start_time_us : 0), "recorded",
-        !task->ending_unrecorded);
-
-    if (object)
-        status_add_end(task, object);
-    return object;
 }
 
 /* ---- routes ---- */
@@ -121,7 +33,9 @@ static json_t *status_task(const struct task *task)
 static void status_node(struct agent *agent, struct http_request *request)
 {
     unsigned counts[ATTEMPT_PHASE_COUNT] = {0};
+    const uint32_t max_running = agent->options.max_running;
     struct head_link_status head;
+    struct http_stats http;
     json_t *unenforceable = json_array();
     struct task *task;
 
@@ -131,10 +45,11 @@ static void status_node(struct agent *agent, struct http_request *request)
         if (!cgroup_host_can_limit(agent->host, limit))
             (void) json_array_append_new(unenforceable, json_string(cgroup_limit_name(limit)));
     head_link_status(agent->link, &head);
+    http_server_stats(agent->http, &http);
     status_reply(
         request, 200,
         json_pack("{s:s, s:s, s:s, s:o, s:i, s:s, s:s, s:s, s:s, s:s, s:i, s:I, s:o, s:{s:i, s:i, "
-                  "s:i}}",
+                  "s:i}, s:o, s:{s:I, s:I, s:I}}",
                   "node", agent->options.node, "head", head.address, "connection",
                   head.connected ? "connected" : "connecting", "last_heard",
                   task_json_time(head.last_heard_us), "reports_waiting", (int) head.reports_waiting,
@@ -143,79 +58,10 @@ static void status_node(struct agent *agent, struct http_request *request)
                   agent->store.instance, "version", QUELL_VERSION, "cores", (int) agent->cores,
                   "memory_bytes", (json_int_t) agent->memory_bytes, "unenforceable", unenforceable,
                   "tasks", "queued", (int) (counts[ATTEMPT_QUEUED] + counts[ATTEMPT_STARTING]),
-                  "running", (int) counts[ATTEMPT_RUNNING], "ended", (int) counts[ATTEMPT_ENDED]));
-}
-
-/* In order of (job, task, attempt), so that a page knows where it ends. */
-static int status_compare(const void *a, const void *b)
-{
-    const Quell__Pb__Name *x = (*(struct task *const *) a)->command->name;
-    const Quell__Pb__Name *y = (*(struct task *const *) b)->command->name;
-
-    if (x->job_id != y->job_id)
-        return x->job_id < y->job_id ? -1 : 1;
-    if (x->task_id != y->task_id)
-        return x->task_id < y->task_id ? -1 : 1;
-    return x->attempt < y->attempt ? -1 : x->attempt > y->attempt;
-}
-
-static struct task **status_sorted(struct agent *agent, size_t *ret_len)
-{
-    struct task **sorted;
-    struct task *task;
-    size_t len = 0;
-
-    TAILQ_FOREACH(task, &agent->tasks, entry)
-    len += task->command != NULL;
-    sorted = calloc(len + 1, sizeof(struct task *));
-    *ret_len = 0;
-    if (!sorted)
-        return NULL;
-    TAILQ_FOREACH(task, &agent->tasks, entry)
-    if (task->command)
-        sorted[(*ret_len)++] = task;
-    qsort(sorted, *ret_len, sizeof(struct task *), status_compare);
-    return sorted;
-}
-
-static bool status_is_behind(const struct task *task, uint32_t job_id, uint32_t task_id)
-{
-    const Quell__Pb__Name *name = task->command->name;
-
-    return name->job_id > job_id || (name->job_id == job_id && name->task_id > task_id);
-}
-
-static void status_tasks(struct agent *agent, struct http_request *request)
-{
-    const char *limit_text = http_request_query(request, "limit");
-    const char *after = http_request_query(request, "after");
-    uint32_t job_id = 0, task_id = 0;
-    uint64_t limit = PAGE_DEFAULT;
-    CLEANUP_FREE struct task **sorted = NULL;
-    const struct task *last = NULL;
-    json_t *array, *next = json_null();
-    size_t len;
-
-    if ((limit_text && units_parse_number(limit_text, 1, PAGE_MAX, &limit) < 0) ||
-        (after && !task_id_parse(after, &job_id, &task_id))) {
-        json_decref(next);
-        status_refuse(request, 400, TASK_E_INVALID,
-                      "limit is a number from 1 to 1000, after is JOB.TASK");
-        return;
-    }
-    sorted = status_sorted(agent, &len);
-    array = json_array();
-    for (size_t i = 0; sorted && i < len; i++) {
-        if (!status_is_behind(sorted[i], job_id, task_id))
-            continue;
-        if (last && json_array_size(array) >= limit && status_compare(&sorted[i], &last)) {
-            next = json_sprintf("%u.%u", last->command->name->job_id, last->command->name->task_id);
-            break;
-        }
-        (void) json_array_append_new(array, status_task(sorted[i]));
-        last = sorted[i];
-    }
-    status_reply(request, 200, json_pack("{s:o, s:o}", "tasks", array, "next", next));
+                  "running", (int) counts[ATTEMPT_RUNNING], "ended", (int) counts[ATTEMPT_ENDED],
+                  "max_running", max_running ? json_integer(max_running) : json_null(), "http",
+                  "requests", (json_int_t) http.requests, "cut_off", (json_int_t) http.cut_off,
+                  "connections", (json_int_t) http.connections));
 }
 
 /* The newest attempt here of JOB.TASK. */
@@ -245,7 +91,6 @@ static void status_one(struct agent *agent, struct http_request *request, const 
     uint32_t job_id = 0, task_id = 0;
     struct task *task = NULL;
     char id[32], text[96];
-    json_t *object;
 
     (void) snprintf(id, sizeof(id), "%.*s", slash ? (int) (slash - name) : (int) strlen(name),
                     name);
@@ -259,10 +104,10 @@ static void status_one(struct agent *agent, struct http_request *request, const 
         status_refuse(request, 404, TASK_E_UNKNOWN_TASK, text);
         return;
     }
-    object = status_task(task);
     if (processes)
-        (void) json_object_set_new(object, "processes", processes_json(task));
-    status_reply(request, 200, object);
+        processes_answer(task, request);
+    else
+        status_reply(request, 200, status_task_json(task));
 }
 
 static void on_request(void *arg, struct http_request *request)
@@ -278,9 +123,11 @@ static void on_request(void *arg, struct http_request *request)
     else if (strcmp(path, "/v1/node") == 0)
         status_node(agent, request);
     else if (strcmp(path, "/v1/tasks") == 0)
-        status_tasks(agent, request);
+        status_page_answer(agent, request);
     else if (strncmp(path, tasks, strlen(tasks)) == 0)
         status_one(agent, request, path + strlen(tasks));
+    else if (strcmp(path, "/v1/events") == 0)
+        events_answer(agent->events, request);
     else
         status_refuse(request, 404, TASK_E_NOT_FOUND, "no such path");
 }

@@ -1,7 +1,10 @@
 #include "agent/task.h"
 
 #include "agent/agent.h"
+#include "agent/core/launch_room.h"
+#include "agent/events.h"
 #include "agent/head_link.h"
+#include "agent/launch_queue.h"
 #include "agent/task_table.h"
 #include "agent/user_cache.h"
 #include "base/cleanup.h"
@@ -34,6 +37,7 @@ static int task_record_command(struct task *task, struct err *err)
     record.kind_case = QUELL__PB__RECORD__KIND_COMMAND;
     record.command = task->command;
     record.kill_at_us = task->kill_at_us;
+    record.arrived_us = task->arrived_us;
     return task_record(task, "command", &record, false, err);
 }
 
@@ -151,7 +155,7 @@ static void task_do(struct task *task, uint32_t actions, const char *failure)
         log_warning("task %s: %s", task->label, failure);
     }
     if (actions & ATTEMPT_DO_LAUNCH)
-        task_launch(task);
+        launch_queue_add(task);
     if (actions & ATTEMPT_DO_SUCCEED)
         task_succeed(task);
     if (actions & ATTEMPT_DO_CANCEL)
@@ -164,16 +168,38 @@ static void task_do(struct task *task, uint32_t actions, const char *failure)
         task_table_retire(task);
 }
 
+/* What follows from a step that led here from @before. */
+static void task_follow(struct task *task, enum attempt_phase before, uint32_t actions,
+                        const char *failure)
+{
+    const bool moved = task->state.phase != before;
+
+    task_do(task, actions, failure);
+    if (moved)
+        events_note(task);
+}
+
+int task_step(struct task *task, enum attempt_event event, uint32_t *ret_actions)
+{
+    const enum attempt_phase before = task->state.phase;
+    const int r = attempt_step(&task->state, event, ret_actions);
+
+    if (task->state.phase != before)
+        launch_queue_follow(task, before);
+    return r;
+}
+
 void task_event(struct task *task, enum attempt_event event, const char *failure)
 {
+    const enum attempt_phase before = task->state.phase;
     uint32_t actions;
 
-    if (attempt_step(&task->state, event, &actions) == ATTEMPT_ILLEGAL) {
+    if (task_step(task, event, &actions) == ATTEMPT_ILLEGAL) {
         log_warning("task %s: event %d does not fit its phase %s", task->label, (int) event,
                     attempt_phase_name(task->state.phase));
         return;
     }
-    task_do(task, actions, failure);
+    task_follow(task, before, actions, failure);
 }
 
 void task_resume(struct task *task)
@@ -183,7 +209,7 @@ void task_resume(struct task *task)
 
 bool task_is_alive(const struct task *task)
 {
-    return task->state.phase == ATTEMPT_STARTING || task->state.phase == ATTEMPT_RUNNING;
+    return launch_takes_place(task->state.phase);
 }
 
 uint64_t task_grace_left_ms(const struct task *task)
@@ -250,6 +276,7 @@ static Quell__Pb__Command *task_copy_command(const Quell__Pb__Command *command)
 static int task_take_command(struct task *task, const Quell__Pb__Command *command, struct err *err)
 {
     const enum attempt_event event = command->cancel ? ATTEMPT_EV_CANCEL : ATTEMPT_EV_START;
+    const enum attempt_phase before = task->state.phase;
     Quell__Pb__Command *copy = task_copy_command(command);
     uint32_t actions;
     int r;
@@ -266,7 +293,7 @@ static int task_take_command(struct task *task, const Quell__Pb__Command *comman
         return r;
     if (copy->cancel) /* once more: the grace begins with the SIGTERM, however slow the disk was */
         task_set_deadline(task, copy->cancel);
-    if (attempt_step(&task->state, event, &actions) == ATTEMPT_ILLEGAL)
+    if (task_step(task, event, &actions) == ATTEMPT_ILLEGAL)
         return err_set(err, -EPROTO, "a command in phase %s",
                        attempt_phase_name(task->state.phase));
     if (r < 0)
@@ -274,8 +301,17 @@ static int task_take_command(struct task *task, const Quell__Pb__Command *comman
     if (copy->cancel)
         log_info("task %s: cancel accepted, grace %llu ms", task->label,
                  (unsigned long long) copy->cancel->grace_ms);
-    task_do(task, actions, NULL);
+    task_follow(task, before, actions, NULL);
     return r;
+}
+
+/* Rises from one to the next, also when somebody sets the clock back. */
+static uint64_t task_arrival(struct agent *agent)
+{
+    const uint64_t now = clock_wall_us();
+
+    agent->newest_arrival_us = now > agent->newest_arrival_us ? now : agent->newest_arrival_us + 1;
+    return agent->newest_arrival_us;
 }
 
 int task_command(struct agent *agent, Quell__Pb__Command *command, struct err *err)
@@ -306,6 +342,8 @@ int task_command(struct agent *agent, Quell__Pb__Command *command, struct err *e
     if (!task)
         return err_set(err, -ENOMEM, "no memory for task %u.%u", command->name->job_id,
                        command->name->task_id);
+    if (task->arrived_us == 0)
+        task->arrived_us = task_arrival(agent);
     r = task_take_command(task, command, err);
     if (r < 0 && task->state.phase == ATTEMPT_NEW) {
         task->state.phase = ATTEMPT_GONE; /* nothing of it may stay: the head sends it again */

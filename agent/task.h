@@ -18,6 +18,9 @@ struct task;
    negative errno: it could not be recorded, and must not be acknowledged. */
 int task_command(struct agent *agent, Quell__Pb__Command *command, struct err *err);
 
+/* A step of the core alone: nothing is carried out. As attempt_step(). */
+int task_step(struct task *task, enum attempt_event event, uint32_t *ret_actions);
+
 /* Feeds the core and carries out what it says. @failure: the sentence for NOT_LAUNCHED, else NULL.
  */
 void task_event(struct task *task, enum attempt_event event, const char *failure);
@@ -45,7 +48,8 @@ uint32_t task_report_version(const struct task *task);
 
 /* ---- task_launch.c ---- */
 
-/* From QUEUED on: looks the user up, makes the group, starts the supervisor. */
+/* There is room for it: makes the group and starts the supervisor; where the user is not known,
+   looks the user up instead, and wakes the queue when that is over. */
 void task_launch(struct task *task);
 /* A supervisor for a tree that runs already, in place of one that died. */
 void task_succeed(struct task *task);

@@ -1,4 +1,5 @@
 #include "agent/agent.h"
+#include "agent/launch_queue.h"
 #include "agent/spawn.h"
 #include "agent/task.h"
 #include "agent/user_cache.h"
@@ -198,32 +199,46 @@ static int task_start(struct task *task, const struct user_info *info, struct er
     return task_spawn(task, &hands, &launch, err);
 }
 
+static void task_not_launched(struct task *task, const char *text)
+{
+    char why[sizeof(((struct err *) NULL)->text) + 32];
+
+    (void) snprintf(why, sizeof(why), "could not start: %s", text);
+    task_event(task, ATTEMPT_EV_NOT_LAUNCHED, why);
+}
+
 static void on_user(void *arg, const struct user_info *info, const struct err *user_err)
 {
     struct task *task = arg;
-    char why[sizeof(user_err->text) + 32];
     struct err err = {0};
 
-    task->user_wait = NULL;
-    if (info && task_start(task, info, &err) == 0) {
-        task->phase = QUELL__PB__PHASE__PHASE_STARTING;
-        task_event(task, ATTEMPT_EV_LAUNCHED, NULL);
+    if (task->user_wait) {
+        /* Many may have waited for this answer, and the room may be gone: each in its turn. The
+           cache knows the answer then; a failure it does not keep. */
+        task->user_wait = NULL;
+        if (!info)
+            task->user_failure = strdup(user_err->text);
+        launch_queue_wake(task->agent);
         return;
     }
-    (void) snprintf(why, sizeof(why), "could not start: %s", info ? err.text : user_err->text);
-    task_event(task, ATTEMPT_EV_NOT_LAUNCHED, why);
+    if (!info || task_start(task, info, &err) < 0) {
+        task_not_launched(task, info ? err.text : user_err->text);
+        return;
+    }
+    task->phase = QUELL__PB__PHASE__PHASE_STARTING;
+    task_event(task, ATTEMPT_EV_LAUNCHED, NULL);
 }
 
 void task_launch(struct task *task)
 {
     struct user_wait *wait;
 
-    if (task->user_wait || task->supervisor_pid)
+    if (task->user_failure) {
+        task_not_launched(task, task->user_failure);
         return;
-    task->phase = QUELL__PB__PHASE__PHASE_QUEUED;
+    }
     wait = user_cache_ask(task->agent->users, task->command->start->user, on_user, task);
-    /* NULL: on_user() has run already. */
-    if (wait)
+    if (wait) /* NULL: on_user() has run already */
         task->user_wait = wait;
 }
 

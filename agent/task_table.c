@@ -1,12 +1,16 @@
 #include "agent/task_table.h"
-#include "agent/user_cache.h"
 
 #include "agent/agent.h"
 #include "agent/head_link.h"
+#include "agent/listing.h"
+#include "agent/slice.h"
 #include "agent/task.h"
+#include "agent/user_cache.h"
+#include "base/cleanup.h"
 #include "base/hex.h"
 #include "base/log.h"
 
+#include <errno.h>
 #include <event2/event.h>
 #include <inttypes.h>
 #include <search.h>
@@ -56,11 +60,13 @@ static void task_free(struct task *task)
 {
     (void) tdelete(task, &task->agent->by_uid, task_compare);
     TAILQ_REMOVE(&task->agent->tasks, task, entry);
-    if (task->in_cleanup)
-        TAILQ_REMOVE(&task->agent->cleanup, task, cleanup);
+    if (task->in_queued)
+        TAILQ_REMOVE(&task->agent->queued, task, queued);
     head_link_forget(task);
+    listings_forget(task->agent->listings, task);
     task_close_link(task);
     (void) user_cache_withdraw(task->user_wait);
+    free(task->user_failure);
     if (task->command)
         quell__pb__command__free_unpacked(task->command, NULL);
     if (task->started)
@@ -105,17 +111,57 @@ static bool task_clean(struct task *task)
 
 void task_table_clean(struct agent *agent)
 {
-    struct task *next;
+    TAILQ_CONCAT(&agent->cleanup, &agent->lingering, cleanup);
+    if (!TAILQ_EMPTY(&agent->cleanup))
+        slice_next(agent->cleaning);
+}
 
-    for (struct task *task = TAILQ_FIRST(&agent->cleanup); task; task = next) {
-        next = TAILQ_NEXT(task, cleanup);
-        if (!task_clean(task))
-            continue;
+void task_table_clean_slice(struct agent *agent)
+{
+    const uint64_t slice = slice_begin();
+
+    for (struct task *task; (task = TAILQ_FIRST(&agent->cleanup));) {
+        const bool clean = task_clean(task);
+
         TAILQ_REMOVE(&agent->cleanup, task, cleanup);
-        task->in_cleanup = false;
-        if (task->state.phase == ATTEMPT_GONE)
+        task->in_cleanup = !clean;
+        if (!clean)
+            TAILQ_INSERT_TAIL(&agent->lingering, task, cleanup);
+        else if (task->state.phase == ATTEMPT_GONE)
             task_free(task);
+        if (slice_is_over(slice) && !TAILQ_EMPTY(&agent->cleanup)) {
+            slice_next(agent->cleaning);
+            return;
+        }
     }
+}
+
+static int task_compare_arrival(const void *a, const void *b)
+{
+    const uint64_t x = (*(struct task *const *) a)->arrived_us;
+    const uint64_t y = (*(struct task *const *) b)->arrived_us;
+
+    return x < y ? -1 : x > y;
+}
+
+int task_table_sort(struct agent *agent, struct err *err)
+{
+    CLEANUP_FREE struct task **sorted = NULL;
+    struct task *task;
+    size_t count = 0, len = 0;
+
+    TAILQ_FOREACH(task, &agent->tasks, entry)
+    count++;
+    sorted = calloc(count + 1, sizeof(struct task *));
+    if (!sorted)
+        return err_set(err, -ENOMEM, "no memory for the tasks of this node");
+    TAILQ_FOREACH(task, &agent->tasks, entry)
+    sorted[len++] = task;
+    qsort(sorted, len, sizeof(struct task *), task_compare_arrival);
+    TAILQ_INIT(&agent->tasks);
+    for (size_t i = 0; i < len; i++)
+        TAILQ_INSERT_TAIL(&agent->tasks, sorted[i], entry);
+    return 0;
 }
 
 void task_table_done(struct agent *agent)

@@ -17,7 +17,12 @@ struct task *task_table_add(struct agent *agent, const uint8_t *uid, uint32_t jo
    the round, behind the reports. */
 void task_table_retire(struct task *task);
 
-/* The end of a round: removes what can be removed; the rest waits for the next round or tick. */
+/* The end of a round: what can be removed will be, in slices; the rest waits for the next round or
+   tick. */
 void task_table_clean(struct agent *agent);
+void task_table_clean_slice(struct agent *agent);
+
+/* Puts the tasks in the order of their arrival. -ENOMEM. */
+int task_table_sort(struct agent *agent, struct err *err);
 
 void task_table_done(struct agent *agent); /* frees all; touches neither kernel nor disk */

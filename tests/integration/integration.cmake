@@ -10,7 +10,7 @@ endif()
 pkg_check_modules(JANSSON_INTEGRATION REQUIRED IMPORTED_TARGET jansson)
 quell_library(integration_world SOURCES
   "${integration}/asker.c" "${integration}/janitor.c" "${integration}/program.c"
-  "${integration}/tasks.c" "${integration}/world.c"
+  "${integration}/stream.c" "${integration}/tasks.c" "${integration}/world.c"
   LINKS base PkgConfig::JANSSON_INTEGRATION PkgConfig::CRITERION)
 target_compile_definitions(integration_world PUBLIC
   QUELL_TEST_BIN_DIR="${PROJECT_BINARY_DIR}/bin"
@@ -21,7 +21,7 @@ if(TARGET quell-supervisor)
   add_dependencies(integration_world quell-supervisor)
 endif()
 
-foreach(topic awkward cancel cgroups hostile looks many outcomes records refusals restart strace supervisor
+foreach(topic agent_socket awkward cancel cgroups hostile looks many max_running outcomes records refusals restart strace supervisor
     watch world_of_a_task)
   quell_test(test_${topic} integration "${integration}/test_${topic}.c" integration_world)
   set_tests_properties(integration.test_${topic} PROPERTIES TIMEOUT 600)
