@@ -156,9 +156,32 @@ static int take_message(void *ret, const struct member *member, json_t *value, s
     return cancel->message ? 0 : wrong(member, "a string without NUL", err);
 }
 
-#define AT(field)        offsetof(struct body_task, request.field)
-#define NUMBER_MAX       INT64_MAX
-#define CANCEL_AT(field) offsetof(struct body_cancel, options.field)
+static int take_task_ids(void *ret, const struct member *member, json_t *value, struct err *err)
+{
+    struct body_cancel *cancel = ret;
+    size_t len = json_array_size(value);
+
+    if (len == 0 || len > QUELL_IDS_MAX)
+        return wrong(member, "an array of 1 to 100000 numbers of tasks", err);
+    cancel->task_ids = calloc(len, sizeof(*cancel->task_ids));
+    if (!cancel->task_ids)
+        return err_set(err, TASK_E_BUSY, "no memory for the numbers of tasks");
+    for (size_t i = 0; i < len; i++) {
+        const json_t *id = json_array_get(value, i);
+
+        if (!json_is_integer(id) || json_integer_value(id) < 1 ||
+            json_integer_value(id) > TASK_ID_MAX)
+            return wrong(member, "an array of whole numbers from 1 to 2147483647", err);
+        cancel->task_ids[i] = (uint32_t) json_integer_value(id);
+    }
+    cancel->task_ids_len = len;
+    return 0;
+}
+
+#define AT(field)         offsetof(struct body_task, request.field)
+#define NUMBER_MAX        INT64_MAX
+#define CANCEL_AT(field)  offsetof(struct body_cancel, options.field)
+#define REQUEUE_AT(field) offsetof(struct body_requeue, options.field)
 #define TEXT(name)                                                                                 \
     {                                                                                              \
 #name, take_text, AT(name), 0, 0                                                           \
@@ -190,9 +213,18 @@ static const struct member task_members[] = {
     {NULL, NULL, 0, 0, 0},
 };
 
-static const struct member cancel_members[] = {
+/* The one that a job's cancel has and a task's has not is the first. */
+static const struct member cancel_job_members[] = {
+    {"task_ids", take_task_ids, 0, 0, 0},
     {"message", take_message, 0, 0, 0},
     {"grace_ms", take_u64, CANCEL_AT(grace_ms), TASK_GRACE_MAX_MS, CANCEL_AT(has_grace)},
+    {NULL, NULL, 0, 0, 0},
+};
+#define CANCEL_MEMBERS (cancel_job_members + 1)
+
+static const struct member requeue_members[] = {
+    {"node", take_text, REQUEUE_AT(node), 0, 0},
+    {"grace_ms", take_u64, REQUEUE_AT(grace_ms), TASK_GRACE_MAX_MS, REQUEUE_AT(has_grace)},
     {NULL, NULL, 0, 0, 0},
 };
 
@@ -269,13 +301,32 @@ void body_task_done(struct body_task *task)
 int body_read_cancel(const void *bytes, size_t len, struct body_cancel *ret, struct err *err)
 {
     *ret = (struct body_cancel){0};
-    return read_object(bytes, len, cancel_members, ret, &ret->json, err);
+    return read_object(bytes, len, CANCEL_MEMBERS, ret, &ret->json, err);
+}
+
+int body_read_cancel_job(const void *bytes, size_t len, struct body_cancel *ret, struct err *err)
+{
+    *ret = (struct body_cancel){0};
+    return read_object(bytes, len, cancel_job_members, ret, &ret->json, err);
 }
 
 void body_cancel_done(struct body_cancel *cancel)
 {
+    free(cancel->task_ids);
     json_decref(cancel->json);
     *cancel = (struct body_cancel){0};
+}
+
+int body_read_requeue(const void *bytes, size_t len, struct body_requeue *ret, struct err *err)
+{
+    *ret = (struct body_requeue){0};
+    return read_object(bytes, len, requeue_members, ret, &ret->json, err);
+}
+
+void body_requeue_done(struct body_requeue *requeue)
+{
+    json_decref(requeue->json);
+    *requeue = (struct body_requeue){0};
 }
 
 int body_read_none(const void *bytes, size_t len, struct err *err)

@@ -25,10 +25,22 @@ struct body_cancel { /* the same */
     const char *message; /* NULL: none */
     size_t message_len;
     struct quell_cancel_options options;
+    uint32_t *task_ids; /* NULL: none are named */
+    size_t task_ids_len;
 };
 
 int body_read_cancel(const void *bytes, size_t len, struct body_cancel *ret, struct err *err);
+/* Of a job: may name some of its tasks. */
+int body_read_cancel_job(const void *bytes, size_t len, struct body_cancel *ret, struct err *err);
 void body_cancel_done(struct body_cancel *cancel);
+
+struct body_requeue { /* the same */
+    json_t *json;
+    struct quell_requeue_options options;
+};
+
+int body_read_requeue(const void *bytes, size_t len, struct body_requeue *ret, struct err *err);
+void body_requeue_done(struct body_requeue *requeue);
 
 /* Nothing, or an empty object. */
 int body_read_none(const void *bytes, size_t len, struct err *err);

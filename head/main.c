@@ -88,6 +88,7 @@ static int open_quell(struct head *head, const struct options *options, struct e
         .heartbeat_ms = options->heartbeat_ms,
         .has_grace = true,
         .grace_ms = options->grace_ms,
+        .keep_ms = options->keep_ms,
         .on_log = on_log,
     };
 
@@ -111,7 +112,10 @@ static int open_socket(struct head *head, const struct options *options, struct 
         head->routes.has_operators = true;
         head->routes.operators = group->gr_gid;
     }
-    return http_server_open(head->base, &http, routes_handle, &head->routes, &head->server, err);
+    int r = http_server_open(head->base, &http, routes_handle, &head->routes, &head->server, err);
+
+    head->routes.server = head->server;
+    return r;
 }
 
 /* Before there is anything that a signal would leave behind. */
@@ -160,6 +164,7 @@ static void close_head(struct head *head)
             event_free(events[i]);
     head->who = who_free(head->who);
     head->quell = quell_close(head->quell);
+    head->routes.quell = NULL; /* what is asked while the last answers go out is refused */
     if (head->server)
         (void) event_base_loop(head->base, EVLOOP_NONBLOCK);
     head->server = http_server_close(head->server);

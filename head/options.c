@@ -74,6 +74,18 @@ static int set_grace(void *arg, const char *value, struct err *err)
     return 0;
 }
 
+static int set_keep(void *arg, const char *value, struct err *err)
+{
+    struct options *options = arg;
+    uint64_t ms;
+
+    if (units_parse_duration_ms(value, &ms) < 0 || ms < TASK_KEEP_MIN_MS || ms > TASK_KEEP_MAX_MS)
+        return err_set(err, -EINVAL, "\"%.300s\" is not a duration from 1s to 87600h, such as 720h",
+                       value);
+    options->keep_ms = ms;
+    return 0;
+}
+
 static const struct config_key keys[] = {
     {.section = "head", .name = "listen", .set = set_listen, .repeatable = true},
     {.section = "head", .name = "socket", .set = set_socket},
@@ -81,6 +93,7 @@ static const struct config_key keys[] = {
     {.section = "head", .name = "insecure", .set = set_insecure},
     {.section = "head", .name = "heartbeat", .set = set_heartbeat},
     {.section = "tasks", .name = "grace", .set = set_grace},
+    {.section = "tasks", .name = "keep", .set = set_keep},
     {.name = NULL},
 };
 
@@ -120,8 +133,9 @@ int options_read(int argc, char **argv, struct options *ret, struct err *err)
     bool check = false;
     int r;
 
-    *ret =
-        (struct options){.heartbeat_ms = HEARTBEAT_DEFAULT_MS, .grace_ms = TASK_GRACE_DEFAULT_MS};
+    *ret = (struct options){.heartbeat_ms = HEARTBEAT_DEFAULT_MS,
+                            .grace_ms = TASK_GRACE_DEFAULT_MS,
+                            .keep_ms = TASK_KEEP_DEFAULT_MS};
     r = settings_set_path(&ret->socket, SOCKET_DEFAULT, err);
     if (r == 0)
         r = settings_set_path(&ret->state_dir, STATE_DIR_DEFAULT, err);
@@ -129,14 +143,14 @@ int options_read(int argc, char **argv, struct options *ret, struct err *err)
         r = settings_read(argc, argv, &program, ret, &check, err);
     if (r != 0)
         return r;
-    if (check) {
-        (void) puts("ok");
-        return SETTINGS_DONE;
-    }
     if (ret->listen_len == 0)
         return err_set(err, SETTINGS_USAGE,
                        "no address for the agents to dial: give --listen URL, or listen = URL in "
                        "the section [head] of the configuration");
+    if (check) {
+        (void) puts("ok");
+        return SETTINGS_DONE;
+    }
     return 0;
 }
 

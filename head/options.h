@@ -19,6 +19,7 @@ struct options {
     bool insecure;
     uint64_t heartbeat_ms;
     uint64_t grace_ms; /* for tasks and cancels that name none */
+    uint64_t keep_ms;  /* of ended tasks and their events */
 };
 
 /* 0, an outcome of settings.h, or a negative errno. The caller ends with options_done() in any

@@ -1,5 +1,6 @@
 #include "head/reply.h"
 
+#include "base/version.h"
 #include "head/task_view.h"
 #include "ipc/task_json.h"
 
@@ -38,7 +39,7 @@ void reply_error(struct http_request *request, int status, int code, const char 
     send_json(request, status, task_json_error(code, text));
 }
 
-void reply_refusal(struct http_request *request, int code, const char *text)
+static int status_of(int code)
 {
     static const struct {
         int code;
@@ -54,12 +55,16 @@ void reply_refusal(struct http_request *request, int code, const char *text)
         {TASK_E_INVALID, 400},
         {TASK_E_BUSY, 503},
     };
-    int status = 500;
 
     for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++)
         if (statuses[i].code == code)
-            status = statuses[i].status;
-    reply_error(request, status, code, text);
+            return statuses[i].status;
+    return 500;
+}
+
+void reply_refusal(struct http_request *request, int code, const char *text)
+{
+    reply_error(request, status_of(code), code, text);
 }
 
 void reply_task(struct http_request *request, const struct quell_task *task)
@@ -67,46 +72,104 @@ void reply_task(struct http_request *request, const struct quell_task *task)
     send_json(request, 200, task_view(task));
 }
 
-/* One object at a time: a job may have many tasks, and their JSON trees are large. */
-static void print_tasks(FILE *stream, const struct quell_task *tasks, size_t len)
-{
-    for (size_t i = 0; i < len; i++) {
-        json_t *task = task_view(&tasks[i]);
+struct text { /* JSON that is printed one object after the other: a job may have many tasks, and
+                 their JSON trees are large */
+    char *bytes;
+    size_t len;
+    FILE *stream;
+    bool failed;
+};
 
-        if (i > 0)
-            (void) fputc(',', stream);
-        if (!task || json_dumpf(task, stream, JSON_COMPACT) < 0)
-            (void) fputs("null", stream);
-        json_decref(task);
-    }
+static void text_open(struct text *ret)
+{
+    *ret = (struct text){0};
+    ret->stream = open_memstream(&ret->bytes, &ret->len);
+    ret->failed = !ret->stream;
+}
+
+static void text_add(struct text *text, const char *bytes)
+{
+    text->failed = text->failed || fputs(bytes, text->stream) < 0;
+}
+
+/* @separator stands before every object but the first. Takes @json over. */
+static void text_add_json(struct text *text, const char *separator, json_t *json)
+{
+    text_add(text, separator);
+    text->failed = text->failed || !json || json_dumpf(json, text->stream, JSON_COMPACT) < 0;
+    json_decref(json);
+}
+
+static void text_send(struct text *text, struct http_request *request, int status)
+{
+    if (text->stream && fclose(text->stream) != 0)
+        text->failed = true;
+    if (text->failed)
+        http_reply(request, 503, JSON_TYPE, no_memory, sizeof(no_memory) - 1);
+    else
+        http_reply(request, status, JSON_TYPE, text->bytes, text->len);
+    free(text->bytes);
 }
 
 void reply_tasks(struct http_request *request, const struct quell_task *tasks, size_t len,
-                 bool paged, bool more)
+                 bool more)
 {
-    char *text = NULL;
-    size_t size = 0;
-    FILE *stream = open_memstream(&text, &size);
-    bool failed = !stream;
+    struct text text;
+    char next[64] = "],\"next\":null}\n";
 
-    if (stream) {
-        (void) fputs("{\"tasks\":[", stream);
-        print_tasks(stream, tasks, len);
-        (void) fputs("]", stream);
-        if (paged && more && len > 0)
-            (void) fprintf(stream, ",\"next\":\"%" PRIu32 ".%" PRIu32 "\"", tasks[len - 1].job_id,
-                           tasks[len - 1].task_id);
-        else if (paged)
-            (void) fputs(",\"next\":null", stream);
-        (void) fputs("}\n", stream);
-        failed = ferror(stream) != 0;
-        failed = fclose(stream) != 0 || failed;
+    text_open(&text);
+    text_add(&text, "{\"tasks\":[");
+    for (size_t i = 0; i < len; i++)
+        text_add_json(&text, i > 0 ? "," : "", task_view(&tasks[i]));
+    if (more && len > 0)
+        (void) snprintf(next, sizeof(next), "],\"next\":\"%" PRIu32 ".%" PRIu32 "\"}\n",
+                        tasks[len - 1].job_id, tasks[len - 1].task_id);
+    text_add(&text, next);
+    text_send(&text, request, 200);
+}
+
+/* As in "error" of task_json_error(), with the task. */
+static json_t *refused_view(const struct quell_result *result)
+{
+    json_t *error = task_json_error(result->refusal->code, result->refusal->text);
+    json_t *object = json_pack("{s:I, s:I}", "job_id", (json_int_t) result->job_id, "task_id",
+                               (json_int_t) result->task_id);
+
+    if (json_object_update(object, json_object_get(error, "error")) < 0) {
+        json_decref(object);
+        object = NULL;
     }
-    if (failed)
-        http_reply(request, 503, JSON_TYPE, no_memory, sizeof(no_memory) - 1);
-    else
-        http_reply(request, 200, JSON_TYPE, text, size);
-    free(text);
+    json_decref(error);
+    return object;
+}
+
+void reply_results(struct http_request *request, const struct quell_result *results, size_t len)
+{
+    const struct quell_refusal *first = NULL;
+    struct text text;
+    size_t done = 0;
+
+    text_open(&text);
+    text_add(&text, "{\"tasks\":[");
+    for (size_t i = 0; i < len; i++)
+        if (!results[i].refusal)
+            text_add_json(&text, done++ > 0 ? "," : "", task_view(results[i].task));
+    text_add(&text, "],\"refused\":[");
+    for (size_t i = 0; i < len; i++) {
+        if (!results[i].refusal)
+            continue;
+        text_add_json(&text, first ? "," : "", refused_view(&results[i]));
+        first = first ? first : results[i].refusal;
+    }
+    text_add(&text, "]");
+    if (first && done == 0) {
+        json_t *error = task_json_error(first->code, first->text);
+
+        text_add_json(&text, ",\"error\":", json_incref(json_object_get(error, "error")));
+        json_decref(error);
+    }
+    text_add(&text, "}\n");
+    text_send(&text, request, first && done == 0 ? status_of(first->code) : 200);
 }
 
 void reply_nodes(struct http_request *request, const struct quell_node *nodes, size_t len)
@@ -116,4 +179,12 @@ void reply_nodes(struct http_request *request, const struct quell_node *nodes, s
     for (size_t i = 0; i < len; i++)
         (void) json_array_append_new(array, node_view(&nodes[i]));
     send_json(request, 200, json_pack("{s:o}", "nodes", array));
+}
+
+void reply_head(struct http_request *request, const struct http_stats *stats)
+{
+    send_json(request, 200,
+              json_pack("{s:s, s:{s:I, s:I, s:I}}", "version", QUELL_VERSION, "http", "requests",
+                        (json_int_t) stats->requests, "cut_off", (json_int_t) stats->cut_off,
+                        "connections", (json_int_t) stats->connections));
 }

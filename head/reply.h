@@ -12,7 +12,11 @@ void reply_refusal(struct http_request *request, int code, const char *text);
 void reply_error(struct http_request *request, int status, int code, const char *text);
 
 void reply_task(struct http_request *request, const struct quell_task *task);
-/* @paged: "next" says where the page that follows begins, or null. */
+/* A page: "next" says where the one that follows begins, or null. */
 void reply_tasks(struct http_request *request, const struct quell_task *tasks, size_t len,
-                 bool paged, bool more);
+                 bool more);
+/* Of one task among several each: those that were done, and the refusals of the others. Where all
+   were refused, it is the first refusal's reply too. */
+void reply_results(struct http_request *request, const struct quell_result *results, size_t len);
 void reply_nodes(struct http_request *request, const struct quell_node *nodes, size_t len);
+void reply_head(struct http_request *request, const struct http_stats *stats);

@@ -3,113 +3,53 @@
 #include "base/units.h"
 #include "head/reply.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#define WAIT_MAX_MS 60000u
-#define LIMIT_MAX   1000u
+#define ID_MAX 64u /* bytes of a path's piece that names a task or a job */
 
-static void on_task(void *arg, const struct quell_refusal *refusal, const struct quell_task *task)
+enum names { NAMES_NOTHING, NAMES_TASK, NAMES_JOB };
+
+static const struct route {
+    const char *pattern; /* '*' is one piece of the path, which names what `names` says */
+    enum names names;
+    const char *method;
+    route_handler *handle;
+} table[] = {
+    {"/healthz", NAMES_NOTHING, "GET", read_health},
+    {"/v1/head", NAMES_NOTHING, "GET", read_head},
+    {"/v1/nodes", NAMES_NOTHING, "GET", read_nodes},
+    {"/v1/events", NAMES_NOTHING, "GET", read_events},
+    {"/v1/tasks", NAMES_NOTHING, "GET", read_tasks},
+    {"/v1/tasks", NAMES_NOTHING, "POST", verb_add},
+    {"/v1/tasks/*", NAMES_TASK, "GET", read_task},
+    {"/v1/tasks/*/submit", NAMES_TASK, "POST", verb_submit},
+    {"/v1/tasks/*/cancel", NAMES_TASK, "POST", verb_cancel},
+    {"/v1/tasks/*/requeue", NAMES_TASK, "POST", verb_requeue},
+    {"/v1/jobs/*/cancel", NAMES_JOB, "POST", verb_cancel_job},
+};
+
+#define ROUTES (sizeof(table) / sizeof(table[0]))
+
+/* @ret_id: what stands at the pattern's '*'. */
+static bool matches(const char *pattern, const char *path, char ret_id[ID_MAX])
 {
-    if (refusal)
-        reply_refusal(arg, refusal->code, refusal->text);
-    else
-        reply_task(arg, task);
-}
+    const char *star = strchr(pattern, '*');
+    size_t before = star ? (size_t) (star - pattern) : 0;
+    size_t len;
 
-static void on_page(void *arg, const struct quell_refusal *refusal, const struct quell_task *tasks,
-                    size_t len, bool more)
-{
-    if (refusal)
-        reply_refusal(arg, refusal->code, refusal->text);
-    else
-        reply_tasks(arg, tasks, len, true, more);
-}
-
-static void on_nodes(void *arg, const struct quell_refusal *refusal, const struct quell_node *nodes,
-                     size_t len)
-{
-    if (refusal)
-        reply_refusal(arg, refusal->code, refusal->text);
-    else
-        reply_nodes(arg, nodes, len);
-}
-
-/* A number from the query. False: it was not one, and the request has been answered. */
-static bool query_number(struct http_request *request, const char *name, uint64_t min, uint64_t max,
-                         uint64_t *ret)
-{
-    const char *text = http_request_query(request, name);
-    char why[128];
-
-    if (!text || units_parse_number(text, min, max, ret) == 0)
-        return true;
-    (void) snprintf(why, sizeof(why), "%s must be a whole number from %llu to %llu", name,
-                    (unsigned long long) min, (unsigned long long) max);
-    reply_refusal(request, TASK_E_INVALID, why);
-    return false;
-}
-
-static void show_task(struct routes *routes, struct http_request *request, uint32_t job_id,
-                      uint32_t task_id)
-{
-    uint64_t wait_ms = 0;
-
-    if (!query_number(request, "wait_ms", 0, WAIT_MAX_MS, &wait_ms))
-        return;
-    if (http_request_query(request, "wait_ms"))
-        quell_wait_task(routes->quell, job_id, task_id, wait_ms, on_task, request);
-    else
-        quell_show_task(routes->quell, job_id, task_id, on_task, request);
-}
-
-/* False: a parameter makes no sense, and the request has been answered. */
-static bool read_filter(struct http_request *request, struct quell_filter *ret)
-{
-    const char *status = http_request_query(request, "status");
-    const char *after = http_request_query(request, "after");
-    uint64_t job_id = 0;
-    uint64_t limit = 0;
-
-    *ret = (struct quell_filter){.node = http_request_query(request, "node"),
-                                 .has_status = status != NULL};
-    if (!query_number(request, "job_id", 1, TASK_ID_MAX, &job_id) ||
-        !query_number(request, "limit", 1, LIMIT_MAX, &limit))
+    ret_id[0] = '\0';
+    if (!star)
+        return strcmp(pattern, path) == 0;
+    if (strncmp(pattern, path, before) != 0)
         return false;
-    ret->job_id = (uint32_t) job_id;
-    ret->limit = limit;
-    if (ret->node && !task_node_name_is_valid(ret->node)) {
-        reply_refusal(request, TASK_E_INVALID, "node must be the name of a node");
+    path += before;
+    len = strcspn(path, "/");
+    if (len >= ID_MAX || strcmp(star + 1, path + len) != 0)
         return false;
-    }
-    if (status && !task_status_parse(status, &ret->status)) {
-        reply_refusal(
-            request, TASK_E_INVALID,
-            "status must be NotSubmitted, Queued, Running, Finished, Failed or Cancelled");
-        return false;
-    }
-    if (after && !task_id_parse(after, &ret->after_job_id, &ret->after_task_id)) {
-        reply_refusal(request, TASK_E_INVALID, "after must be a task as JOB.TASK");
-        return false;
-    }
+    memcpy(ret_id, path, len);
+    ret_id[len] = '\0';
     return true;
-}
-
-static void list_tasks(struct routes *routes, struct http_request *request)
-{
-    struct quell_filter filter;
-
-    if (read_filter(request, &filter))
-        quell_list_tasks(routes->quell, &filter, on_page, request);
-}
-
-static void refuse_method(struct http_request *request, const char *allowed)
-{
-    char why[128];
-
-    (void) snprintf(why, sizeof(why), "this path takes %s only", allowed);
-    reply_error(request, 405, TASK_E_INVALID, why);
 }
 
 static void refuse_path(struct http_request *request)
@@ -120,102 +60,63 @@ static void refuse_path(struct http_request *request)
     reply_error(request, 404, TASK_E_NOT_FOUND, why);
 }
 
-enum method { METHOD_GET, METHOD_POST, METHOD_OTHER };
-
-static enum method method_of(const struct http_request *request)
+/* @route is the first with the path; further methods follow it in the table. */
+static void refuse_method(struct http_request *request, const struct route *route)
 {
-    const char *name = http_request_method(request);
+    char why[128];
+    bool both = route + 1 < table + ROUTES && strcmp(route[1].pattern, route->pattern) == 0;
 
-    if (strcmp(name, "GET") == 0)
-        return METHOD_GET;
-    return strcmp(name, "POST") == 0 ? METHOD_POST : METHOD_OTHER;
+    (void) snprintf(why, sizeof(why), "this path takes %s%s%s only", route->method,
+                    both ? " and " : "", both ? route[1].method : "");
+    reply_error(request, 405, TASK_E_INVALID, why);
 }
 
-/* Splits "7.1/cancel" at its slash. False: too long to be a task with a verb. */
-static bool split(const char *rest, char id[64], const char **ret_verb)
+/* False: @why says what is wrong. */
+static bool parse_target(enum names names, const char *id, struct target *ret, const char **why)
 {
-    const char *slash = strchr(rest, '/');
-    size_t len = slash ? (size_t) (slash - rest) : strlen(rest);
+    uint64_t job_id = 0;
 
-    if (len >= 64)
-        return false;
-    memcpy(id, rest, len);
-    id[len] = '\0';
-    *ret_verb = slash ? slash + 1 : "";
-    return true;
-}
-
-static void handle_task(struct routes *routes, struct http_request *request, const char *rest)
-{
-    enum method method = method_of(request);
-    uint32_t job_id;
-    uint32_t task_id;
-    const char *verb;
-    char id[64];
-    bool submits;
-    bool cancels;
-
-    if (!split(rest, id, &verb)) {
-        refuse_path(request);
-        return;
+    *ret = (struct target){0};
+    switch (names) {
+    case NAMES_NOTHING:
+        return true;
+    case NAMES_TASK:
+        *why = "a task is named JOB.TASK, two numbers from 1 to 2147483647";
+        return task_id_parse(id, &ret->job_id, &ret->task_id);
+    case NAMES_JOB:
+        break;
     }
-    submits = strcmp(verb, "submit") == 0;
-    cancels = strcmp(verb, "cancel") == 0;
-    if (*verb != '\0' && !submits && !cancels)
-        refuse_path(request);
-    else if (method != (*verb == '\0' ? METHOD_GET : METHOD_POST))
-        refuse_method(request, *verb == '\0' ? "GET" : "POST");
-    else if (!task_id_parse(id, &job_id, &task_id))
-        reply_refusal(request, TASK_E_INVALID,
-                      "a task is named JOB.TASK, two numbers from 1 to 2147483647");
-    else if (submits)
-        verb_submit(routes, request, job_id, task_id);
-    else if (cancels)
-        verb_cancel(routes, request, job_id, task_id);
-    else
-        show_task(routes, request, job_id, task_id);
-}
-
-static void handle_job(struct routes *routes, struct http_request *request, const char *rest)
-{
-    const char *verb;
-    uint64_t job_id;
-    char id[64];
-
-    if (!split(rest, id, &verb) || strcmp(verb, "cancel") != 0)
-        refuse_path(request);
-    else if (method_of(request) != METHOD_POST)
-        refuse_method(request, "POST");
-    else if (units_parse_number(id, 1, TASK_ID_MAX, &job_id) < 0)
-        reply_refusal(request, TASK_E_INVALID, "a job is a number from 1 to 2147483647");
-    else
-        verb_cancel(routes, request, (uint32_t) job_id, 0);
+    *why = "a job is a number from 1 to 2147483647";
+    if (units_parse_number(id, 1, TASK_ID_MAX, &job_id) < 0)
+        return false;
+    ret->job_id = (uint32_t) job_id;
+    return true;
 }
 
 void routes_handle(void *arg, struct http_request *request)
 {
-    static const char tasks[] = "/v1/tasks/";
-    static const char jobs[] = "/v1/jobs/";
-    const char *path = http_request_path(request);
-    enum method method = method_of(request);
     struct routes *routes = arg;
+    const struct route *same_path = NULL;
+    const struct route *route = NULL;
+    struct target target;
+    const char *why;
+    char id[ID_MAX];
 
-    if (strcmp(path, "/v1/tasks") == 0 && method == METHOD_GET)
-        list_tasks(routes, request);
-    else if (strcmp(path, "/v1/tasks") == 0 && method == METHOD_POST)
-        verb_add(routes, request);
-    else if (strcmp(path, "/v1/tasks") == 0)
-        refuse_method(request, "GET and POST");
-    else if (strncmp(path, tasks, sizeof(tasks) - 1) == 0)
-        handle_task(routes, request, path + sizeof(tasks) - 1);
-    else if (strncmp(path, jobs, sizeof(jobs) - 1) == 0)
-        handle_job(routes, request, path + sizeof(jobs) - 1);
-    else if (strcmp(path, "/v1/nodes") != 0 && strcmp(path, "/healthz") != 0)
+    for (size_t i = ROUTES; i-- > 0 && !route;) {
+        if (!matches(table[i].pattern, http_request_path(request), id))
+            continue;
+        same_path = &table[i];
+        if (strcmp(table[i].method, http_request_method(request)) == 0)
+            route = &table[i];
+    }
+    if (!same_path)
         refuse_path(request);
-    else if (method != METHOD_GET)
-        refuse_method(request, "GET");
-    else if (strcmp(path, "/healthz") == 0)
-        reply_text(request, "ok\n");
+    else if (!route)
+        refuse_method(request, same_path);
+    else if (!parse_target(route->names, id, &target, &why))
+        reply_refusal(request, TASK_E_INVALID, why);
+    else if (!routes->quell)
+        reply_refusal(request, TASK_E_BUSY, "the head is ending");
     else
-        quell_list_nodes(routes->quell, on_nodes, request);
+        route->handle(routes, request, &target);
 }

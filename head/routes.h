@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * routes.h - the paths of the head's socket. What only reads is answered here; what changes
- * something (verbs.c) first has to know who asks.
+ * routes.h - the paths of the head's socket: who answers what. What only reads is answered in
+ * reads.c and events.c; what changes something (verbs.c) first has to know who asks.
  */
 #include "http/http_server.h"
 #include "libquell/quell.h"
@@ -11,20 +11,45 @@
 
 struct who;
 
-struct routes { /* all borrowed */
-    struct quell *quell;
+struct routes {          /* all borrowed */
+    struct quell *quell; /* NULL once the head is ending: then all is refused */
     struct who *who;
+    const struct http_server *server;
     bool has_operators;
     gid_t operators; /* whose members may act on every task */
 };
 
+struct target {       /* what the path names */
+    uint32_t job_id;  /* 0: none */
+    uint32_t task_id; /* 0: none, or the whole job */
+};
+
 void routes_handle(void *arg, struct http_request *request); /* an http_handler of a routes */
+
+typedef void route_handler(struct routes *routes, struct http_request *request,
+                           const struct target *target);
+
+/* ---- reads.c ---- */
+
+route_handler read_health;
+route_handler read_head;
+route_handler read_nodes;
+route_handler read_tasks;
+route_handler read_task;
+
+/* A number from the query, or *ret as it was. False: it is none, and the request has been answered.
+ */
+bool read_number(struct http_request *request, const char *name, uint64_t min, uint64_t max,
+                 uint64_t *ret);
+
+/* ---- events.c ---- */
+
+route_handler read_events;
 
 /* ---- verbs.c ---- */
 
-void verb_add(struct routes *routes, struct http_request *request);
-void verb_submit(struct routes *routes, struct http_request *request, uint32_t job_id,
-                 uint32_t task_id);
-/* @task_id: 0 for the whole job. */
-void verb_cancel(struct routes *routes, struct http_request *request, uint32_t job_id,
-                 uint32_t task_id);
+route_handler verb_add;
+route_handler verb_submit;
+route_handler verb_cancel;
+route_handler verb_cancel_job;
+route_handler verb_requeue;

@@ -16,10 +16,10 @@ struct verb { /* one request under way */
     struct routes *routes;
     struct http_request *request;
     void (*run)(struct verb *verb); /* once it is known who asks */
-    uint32_t job_id;
-    uint32_t task_id;
+    struct target target;
     struct body_task task;
     struct body_cancel cancel;
+    struct body_requeue requeue;
     char name[256]; /* of the asker */
     struct quell_who who;
 };
@@ -28,34 +28,8 @@ static void verb_free(struct verb *verb)
 {
     body_task_done(&verb->task);
     body_cancel_done(&verb->cancel);
+    body_requeue_done(&verb->requeue);
     free(verb);
-}
-
-static void refuse(struct verb *verb, const struct err *err)
-{
-    reply_refusal(verb->request, err->code, err->text);
-    verb_free(verb);
-}
-
-/* NULL: no memory, and the request has been answered. */
-static struct verb *verb_new(struct routes *routes, struct http_request *request,
-                             void (*run)(struct verb *verb))
-{
-    const struct http_peer *peer = http_request_peer(request);
-    struct verb *verb = calloc(1, sizeof(*verb));
-
-    if (!verb) {
-        reply_refusal(request, TASK_E_BUSY, "the head has no memory for the request");
-        return NULL;
-    }
-    verb->routes = routes;
-    verb->request = request;
-    verb->run = run;
-    verb->who.uid = peer->uid;
-    verb->who.operator_ =
-        peer->uid == 0 ||
-        (routes->has_operators && http_request_peer_in_group(request, routes->operators));
-    return verb;
 }
 
 static void on_asker(void *arg, const struct who_user *user)
@@ -77,6 +51,38 @@ static void find_asker(struct verb *verb)
     who_ask(verb->routes->who, number, on_asker, verb);
 }
 
+/* @take checks the body, and @run the rest once it is known who asks. */
+static void begin(struct routes *routes, struct http_request *request, const struct target *target,
+                  int (*take)(struct verb *verb, const void *bytes, size_t len, struct err *err),
+                  void (*run)(struct verb *verb))
+{
+    const struct http_peer *peer = http_request_peer(request);
+    struct verb *verb = calloc(1, sizeof(*verb));
+    const void *body;
+    struct err err;
+    size_t len;
+
+    if (!verb) {
+        reply_refusal(request, TASK_E_BUSY, "the head has no memory for the request");
+        return;
+    }
+    verb->routes = routes;
+    verb->request = request;
+    verb->target = *target;
+    verb->run = run;
+    verb->who.uid = peer->uid;
+    verb->who.operator_ =
+        peer->uid == 0 ||
+        (routes->has_operators && http_request_peer_in_group(request, routes->operators));
+    body = http_request_body(request, &len);
+    if (take(verb, body, len, &err) == 0) {
+        find_asker(verb);
+        return;
+    }
+    reply_refusal(request, err.code, err.text);
+    verb_free(verb);
+}
+
 static void on_task(void *arg, const struct quell_refusal *refusal, const struct quell_task *task)
 {
     struct verb *verb = arg;
@@ -88,16 +94,15 @@ static void on_task(void *arg, const struct quell_refusal *refusal, const struct
     verb_free(verb);
 }
 
-static void on_tasks(void *arg, const struct quell_refusal *refusal, const struct quell_task *tasks,
-                     size_t len, bool more)
+static void on_results(void *arg, const struct quell_refusal *refusal,
+                       const struct quell_result *results, size_t len)
 {
     struct verb *verb = arg;
 
-    (void) more;
     if (refusal)
         reply_refusal(verb->request, refusal->code, refusal->text);
     else
-        reply_tasks(verb->request, tasks, len, false, false);
+        reply_results(verb->request, results, len);
     verb_free(verb);
 }
 
@@ -130,46 +135,33 @@ static void find_owner(struct verb *verb)
         add(verb);
 }
 
-void verb_add(struct routes *routes, struct http_request *request)
+static int take_task(struct verb *verb, const void *bytes, size_t len, struct err *err)
 {
-    struct verb *verb = verb_new(routes, request, find_owner);
-    const void *body;
-    struct err err;
-    size_t len;
+    return body_read_task(bytes, len, &verb->task, err);
+}
 
-    if (!verb)
-        return;
-    body = http_request_body(request, &len);
-    if (body_read_task(body, len, &verb->task, &err) < 0)
-        refuse(verb, &err);
-    else
-        find_asker(verb);
+void verb_add(struct routes *routes, struct http_request *request, const struct target *target)
+{
+    begin(routes, request, target, take_task, find_owner);
 }
 
 /* ---- submit ---- */
 
 static void submit(struct verb *verb)
 {
-    quell_submit_task(verb->routes->quell, verb->job_id, verb->task_id, &verb->who, on_task, verb);
+    quell_submit_task(verb->routes->quell, verb->target.job_id, verb->target.task_id, &verb->who,
+                      on_task, verb);
 }
 
-void verb_submit(struct routes *routes, struct http_request *request, uint32_t job_id,
-                 uint32_t task_id)
+static int take_nothing(struct verb *verb, const void *bytes, size_t len, struct err *err)
 {
-    struct verb *verb = verb_new(routes, request, submit);
-    const void *body;
-    struct err err;
-    size_t len;
+    (void) verb;
+    return body_read_none(bytes, len, err);
+}
 
-    if (!verb)
-        return;
-    verb->job_id = job_id;
-    verb->task_id = task_id;
-    body = http_request_body(request, &len);
-    if (body_read_none(body, len, &err) < 0)
-        refuse(verb, &err);
-    else
-        find_asker(verb);
+void verb_submit(struct routes *routes, struct http_request *request, const struct target *target)
+{
+    begin(routes, request, target, take_nothing, submit);
 }
 
 /* ---- cancel ---- */
@@ -178,29 +170,58 @@ static void cancel(struct verb *verb)
 {
     const struct body_cancel *wish = &verb->cancel;
 
-    if (verb->task_id == 0)
-        quell_cancel_job(verb->routes->quell, verb->job_id, wish->message, wish->message_len,
-                         &wish->options, &verb->who, on_tasks, verb);
-    else
-        quell_cancel_task(verb->routes->quell, verb->job_id, verb->task_id, wish->message,
-                          wish->message_len, &wish->options, &verb->who, on_task, verb);
+    quell_cancel_task(verb->routes->quell, verb->target.job_id, verb->target.task_id, wish->message,
+                      wish->message_len, &wish->options, &verb->who, on_task, verb);
 }
 
-void verb_cancel(struct routes *routes, struct http_request *request, uint32_t job_id,
-                 uint32_t task_id)
+static int take_cancel(struct verb *verb, const void *bytes, size_t len, struct err *err)
 {
-    struct verb *verb = verb_new(routes, request, cancel);
-    const void *body;
-    struct err err;
-    size_t len;
+    return body_read_cancel(bytes, len, &verb->cancel, err);
+}
 
-    if (!verb)
-        return;
-    verb->job_id = job_id;
-    verb->task_id = task_id;
-    body = http_request_body(request, &len);
-    if (body_read_cancel(body, len, &verb->cancel, &err) < 0)
-        refuse(verb, &err);
+void verb_cancel(struct routes *routes, struct http_request *request, const struct target *target)
+{
+    begin(routes, request, target, take_cancel, cancel);
+}
+
+static void cancel_job(struct verb *verb)
+{
+    const struct body_cancel *wish = &verb->cancel;
+
+    if (wish->task_ids)
+        quell_cancel_tasks(verb->routes->quell, verb->target.job_id, wish->task_ids,
+                           wish->task_ids_len, wish->message, wish->message_len, &wish->options,
+                           &verb->who, on_results, verb);
     else
-        find_asker(verb);
+        quell_cancel_job(verb->routes->quell, verb->target.job_id, wish->message, wish->message_len,
+                         &wish->options, &verb->who, on_results, verb);
+}
+
+static int take_cancel_job(struct verb *verb, const void *bytes, size_t len, struct err *err)
+{
+    return body_read_cancel_job(bytes, len, &verb->cancel, err);
+}
+
+void verb_cancel_job(struct routes *routes, struct http_request *request,
+                     const struct target *target)
+{
+    begin(routes, request, target, take_cancel_job, cancel_job);
+}
+
+/* ---- requeue ---- */
+
+static void requeue(struct verb *verb)
+{
+    quell_requeue_task(verb->routes->quell, verb->target.job_id, verb->target.task_id,
+                       &verb->requeue.options, &verb->who, on_task, verb);
+}
+
+static int take_requeue(struct verb *verb, const void *bytes, size_t len, struct err *err)
+{
+    return body_read_requeue(bytes, len, &verb->requeue, err);
+}
+
+void verb_requeue(struct routes *routes, struct http_request *request, const struct target *target)
+{
+    begin(routes, request, target, take_requeue, requeue);
 }

@@ -49,6 +49,8 @@ static void settle(struct quell *quell, const struct answer *answer)
                     "a newer challenge of this node has replaced the session");
         return;
     }
+    if (!node->settled)
+        round_tell_node(quell, node->name, "up");
     node_table_settle(&quell->nodes, node, session);
     node_session_forget(session);
     node_table_heard(&quell->nodes, node, quell->now_us, clock_wall_us());

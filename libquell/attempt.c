@@ -6,6 +6,8 @@
 #include "libquell/core/task_rules.h"
 
 #include <assert.h>
+#include <stdio.h>
+#include <string.h>
 
 /* The node may have the command from the moment that it could be sent. */
 static struct node *session_of(struct quell *quell, const char *name)
@@ -23,6 +25,18 @@ static void wake(struct quell *quell, const char *name)
         node_table_wake(&quell->nodes, node);
 }
 
+static int note(struct quell *quell, const struct store_attempt *attempt,
+                const struct attempt_end *end, struct err *err)
+{
+    wait_table_note_event(&quell->waits);
+    return store_put_event(quell->store, attempt, end, clock_wall_us(), err);
+}
+
+int attempt_note(struct quell *quell, const struct store_attempt *attempt, struct err *err)
+{
+    return note(quell, attempt, NULL, err);
+}
+
 int attempt_queue(struct quell *quell, struct store_attempt *attempt, struct err *err)
 {
     int r;
@@ -33,8 +47,27 @@ int attempt_queue(struct quell *quell, struct store_attempt *attempt, struct err
     fdio_random(attempt->uid, sizeof(attempt->uid));
     r = store_queue_attempt(quell->store, attempt, clock_wall_us(), err);
     if (r == 0)
+        r = attempt_note(quell, attempt, err);
+    if (r == 0)
         wake(quell, attempt->node);
     return r;
+}
+
+/* The attempt behind @ended, Queued on @node. */
+static int queue_next(struct quell *quell, const struct store_attempt *ended, const char *node,
+                      struct err *err)
+{
+    struct store_attempt next = {
+        .job_id = ended->job_id,
+        .task_id = ended->task_id,
+        .attempt = ended->attempt + 1,
+    };
+    int r;
+
+    (void) snprintf(next.node, sizeof(next.node), "%s", node);
+    (void) snprintf(next.user, sizeof(next.user), "%s", ended->user);
+    r = store_next_attempt(quell->store, &next, err);
+    return r < 0 ? r : attempt_queue(quell, &next, err);
 }
 
 int attempt_end(struct quell *quell, const struct store_attempt *attempt,
@@ -44,8 +77,13 @@ int attempt_end(struct quell *quell, const struct store_attempt *attempt,
     int r = store_end_attempt(quell->store, attempt, end, ending, ending_len, err);
 
     if (r == 0)
-        wait_table_note_end(&quell->waits, attempt->job_id, attempt->task_id);
-    return r;
+        r = note(quell, attempt, end, err);
+    if (r < 0)
+        return r;
+    if (attempt->requeued)
+        return queue_next(quell, attempt, attempt->requeue_node, err);
+    wait_table_note_end(&quell->waits, attempt->job_id, attempt->task_id);
+    return 0;
 }
 
 static int cancel_at_once(struct quell *quell, struct store_attempt *attempt, uint64_t now_us,
@@ -86,8 +124,34 @@ int attempt_cancel(struct quell *quell, struct store_attempt *attempt,
     if (r < 0)
         return r;
     task_cancel_merge(&attempt->cancel, wish, attempt->grace_ms);
+    attempt->requeued = false; /* the last verb wins */
     if (step == TASK_STEP_CANCEL)
         return cancel_at_once(quell, attempt, wish->time_us, err);
     assert(step == TASK_STEP_CANCEL_AT_NODE);
+    return cancel_at_node(quell, attempt, err);
+}
+
+int attempt_requeue(struct quell *quell, struct store_attempt *attempt, const char *node,
+                    const struct cancel_wish *wish, struct err *err)
+{
+    struct task_place place = {attempt->job_id, attempt->task_id};
+    enum task_step step = task_rules_step(TASK_VERB_REQUEUE, attempt->status, attempt->offered);
+    int r;
+
+    if (step == TASK_STEP_REFUSE)
+        return task_rules_refuse(TASK_VERB_REQUEUE, place, attempt->status, err);
+    r = task_rules_check_rerunnable(place, attempt->rerunnable, err);
+    if (r == 0)
+        r = round_change(quell, err);
+    if (r < 0)
+        return r;
+    if (!node)
+        node = attempt->requeued ? attempt->requeue_node : attempt->node;
+    if (step == TASK_STEP_REQUEUE)
+        return queue_next(quell, attempt, node, err);
+    assert(step == TASK_STEP_REQUEUE_AT_NODE);
+    task_cancel_merge(&attempt->cancel, wish, attempt->grace_ms);
+    attempt->requeued = true;
+    (void) memmove(attempt->requeue_node, node, strlen(node) + 1);
     return cancel_at_node(quell, attempt, err);
 }

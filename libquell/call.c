@@ -23,22 +23,13 @@ void call_refuse(struct call *call, int code, const char *text)
     (void) snprintf(call->refusal.text, sizeof(call->refusal.text), "%s", text);
 }
 
-static int load_task(struct call *call, struct store *store, uint32_t task_id, struct err *err)
+static int load_task(struct call *call, struct store *store, struct err *err)
 {
-    int r = store_load_task(store, call->job_id, task_id, &call->tasks, err);
+    int r = store_load_task(store, call->job_id, call->task_id, &call->tasks, err);
 
     if (r != STORE_NONE)
         return r;
-    return task_rules_refuse_unknown((struct task_place){call->job_id, task_id}, err);
-}
-
-static int load_job(struct call *call, struct store *store, struct err *err)
-{
-    int r = 0;
-
-    for (size_t i = 0; i < call->ids_len && r == 0; i++)
-        r = load_task(call, store, call->ids[i], err);
-    return r;
+    return task_rules_refuse_unknown((struct task_place){call->job_id, call->task_id}, err);
 }
 
 static int load(struct call *call, struct store *store, struct err *err)
@@ -46,13 +37,15 @@ static int load(struct call *call, struct store *store, struct err *err)
     switch (call->kind) {
     case CALL_TASK:
     case CALL_WAIT:
-        return load_task(call, store, call->task_id, err);
+        return load_task(call, store, err);
     case CALL_LIST:
         return store_load_tasks(store, &call->filter, &call->tasks, &call->more, err);
-    case CALL_JOB:
-        return load_job(call, store, err);
     case CALL_NODES:
         return store_load_nodes(store, &call->nodes, err);
+    case CALL_EVENTS:
+        return store_load_events(store, call->after_id, call->filter.limit, &call->events, err);
+    case CALL_NODE_STATE:
+        return 0;
     }
     return 0;
 }
@@ -80,16 +73,21 @@ void call_run(struct call *call)
         call->on_done.task(call->arg, refusal, len > 0 ? call->tasks.tasks : NULL);
         break;
     case CALL_LIST:
-    case CALL_JOB:
         call->on_done.tasks(call->arg, refusal, call->tasks.tasks, len, call->more);
         break;
     case CALL_NODES:
         call->on_done.nodes(call->arg, refusal, call->nodes.nodes,
                             call->refused ? 0 : call->nodes.len);
         break;
+    case CALL_EVENTS:
+        call->on_done.events(call->arg, refusal, call->refused ? NULL : &call->events.events);
+        break;
+    case CALL_NODE_STATE:
+        call->on_done.node(call->arg, call->filter_node, call->node_state);
+        break;
     }
     task_set_done(&call->tasks);
     node_set_done(&call->nodes);
-    free(call->ids);
+    event_set_done(&call->events);
     free(call);
 }

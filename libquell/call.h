@@ -2,7 +2,7 @@
 
 /*
  * call.h - a callback that is owed to a user of libquell, with what it will be told; and the calls
- * that wait for a task to end.
+ * that wait for a task to end, or for an event.
  */
 #include "libquell/quell.h"
 #include "libquell/store.h"
@@ -13,8 +13,9 @@ enum call_kind {
     CALL_TASK, /* one task as it is now */
     CALL_WAIT, /* one task once it has ended */
     CALL_LIST, /* tasks by filter */
-    CALL_JOB,  /* the tasks in `ids` of one job */
     CALL_NODES,
+    CALL_EVENTS,     /* once there are any behind `after_id` */
+    CALL_NODE_STATE, /* of the node `filter_node`, unasked */
 };
 
 struct wait_place;
@@ -27,20 +28,24 @@ struct call {
         quell_on_task task;
         quell_on_tasks tasks;
         quell_on_nodes nodes;
+        quell_on_events events;
+        void (*node)(void *arg, const char *node, const char *state);
     } on_done;
     void *arg;
     struct quell_refusal refusal;
     bool refused;
     uint32_t job_id;
     uint32_t task_id;
-    uint32_t *ids;
-    size_t ids_len;
     struct quell_filter filter;
     char filter_node[TASK_NODE_NAME_MAX + 1];
     struct task_set tasks;
     struct node_set nodes;
+    struct event_set events;
+    uint64_t after_id;
+    const char *node_state; /* static */
     bool more;
-    uint64_t deadline_us; /* CALL_WAIT: monotonic */
+    bool parked;          /* in a wait_table */
+    uint64_t deadline_us; /* CALL_WAIT, CALL_EVENTS: monotonic */
     struct wait_place *place;
     TAILQ_ENTRY(call) place_entry;
 };
@@ -58,6 +63,8 @@ void call_run(struct call *call);
 struct wait_table {
     void *root;                 /* of tsearch(3): wait_place by task */
     struct call_list deadlines; /* earliest first */
+    struct call_list events;    /* those that wait for an event */
+    bool event_noted;
     TAILQ_HEAD(, wait_place) ended;
 };
 
@@ -67,6 +74,9 @@ bool wait_table_add(struct wait_table *table, struct call *call);
 /* The task has ended in the transaction that is open; nothing happens before
  * wait_table_take_ended(). */
 void wait_table_note_end(struct wait_table *table, uint32_t job_id, uint32_t task_id);
+void wait_table_note_event(struct wait_table *table);  /* the same: an event */
 void wait_table_forget_ends(struct wait_table *table); /* the transaction came to nothing */
+/* Takes @call off, if it is there. */
+void wait_table_take(struct wait_table *table, struct call *call, struct call_list *to);
 void wait_table_take_ended(struct wait_table *table, struct call_list *to);
 void wait_table_take_due(struct wait_table *table, uint64_t now_us, struct call_list *to);

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #define LINK_ROUND_MAX   64
+#define LINK_ROUND_US    10000u
 #define LINK_RANDOM_SIZE 24u
 #define DROPPED_LOG_US   10000000u
 
@@ -201,7 +202,10 @@ static void on_message(struct quell *quell, const struct endpoint_route *route,
 
 int link_receive(struct quell *quell, struct err *err)
 {
-    for (int i = 0; i < LINK_ROUND_MAX; i++) {
+    uint64_t until_us = clock_mono_us() + LINK_ROUND_US;
+
+    /* What is left over keeps the endpoint readable. */
+    for (int i = 0; i < LINK_ROUND_MAX && clock_mono_us() < until_us; i++) {
         struct endpoint_route route;
         uint8_t *bytes;
         size_t len;

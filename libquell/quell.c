@@ -17,6 +17,8 @@
 #define HEARTBEAT_DEFAULT_MS 5000u
 #define HEARTBEAT_MAX_MS     3600000u
 #define SILENCE_SLACK_US     1000000u
+#define FORGET_INTERVAL_US   3600000000u
+#define FORGET_AGAIN_US      100000u
 
 void quell_log(const struct quell *quell, int level, const char *format, ...)
 {
@@ -84,6 +86,14 @@ static int take_options(struct quell *quell, const struct quell_options *options
     quell->grace_ms = options->has_grace ? options->grace_ms : TASK_GRACE_DEFAULT_MS;
     quell->on_log = options->on_log;
     quell->log_arg = options->log_arg;
+    quell->on_node = options->on_node;
+    quell->node_arg = options->node_arg;
+    quell->keep_us = (options->keep_ms ? options->keep_ms : TASK_KEEP_DEFAULT_MS) * 1000;
+    if (options->keep_ms != 0 &&
+        (options->keep_ms < TASK_KEEP_MIN_MS || options->keep_ms > TASK_KEEP_MAX_MS))
+        return err_set(err, -ERANGE,
+                       "ended tasks can't be kept for %" PRIu64 " ms: from %llu to %llu ms",
+                       options->keep_ms, TASK_KEEP_MIN_MS, TASK_KEEP_MAX_MS);
     return task_rules_check_grace(quell->grace_ms, err) < 0 ? -ERANGE : 0;
 }
 
@@ -98,6 +108,7 @@ static struct quell *quell_new(void)
     wait_table_init(&quell->waits);
     TAILQ_INIT(&quell->answers);
     TAILQ_INIT(&quell->calls);
+    TAILQ_INIT(&quell->bulks);
     return quell;
 }
 
@@ -160,6 +171,7 @@ static void expire_node(struct quell *quell, struct node *node)
         store_touch_node(quell->store, node->name, node->heard_wall_us, &err) < 0)
         round_fail(quell, &err);
     node_table_silent(&quell->nodes, node);
+    round_tell_node(quell, node->name, "unreachable");
 }
 
 static void expire(struct quell *quell)
@@ -188,6 +200,8 @@ static uint64_t next_deadline(const struct quell *quell)
         next = silence_deadline(quell, silent);
     if (call && call->deadline_us < next)
         next = call->deadline_us;
+    if (quell->forget_at_us < next)
+        next = quell->forget_at_us;
     return next;
 }
 
@@ -214,6 +228,32 @@ static void drain(struct quell *quell)
         quell->armed_us = 0;
 }
 
+/* What has ended long enough ago goes, a bounded number at a time, in a transaction of its own:
+   that this can't be done is nobody's failure. */
+static void forget_old(struct quell *quell)
+{
+    uint64_t interval_us =
+        quell->keep_us < FORGET_INTERVAL_US ? quell->keep_us : FORGET_INTERVAL_US;
+    uint64_t now_us = clock_wall_us();
+    bool more = false;
+    struct err err;
+    int r;
+
+    if (quell->now_us < quell->forget_at_us || quell->changing)
+        return;
+    r = store_begin(quell->store, &err);
+    if (r == 0)
+        r = store_forget(quell->store, now_us > quell->keep_us ? now_us - quell->keep_us : 0, &more,
+                         &err);
+    if (r == 0)
+        r = store_commit(quell->store, &err);
+    if (r < 0) {
+        store_rollback(quell->store);
+        quell_log(quell, LOG_WARNING, "what has ended long ago could not be removed: %s", err.text);
+    }
+    quell->forget_at_us = quell->now_us + (more ? FORGET_AGAIN_US : interval_us);
+}
+
 int quell_dispatch(struct quell *quell, struct err *err)
 {
     int r;
@@ -222,7 +262,9 @@ int quell_dispatch(struct quell *quell, struct err *err)
     quell->now_us = clock_mono_us();
     r = link_receive(quell, err);
     expire(quell);
+    bulk_step(quell);
     round_finish(quell);
+    forget_old(quell);
     node_table_sweep(&quell->nodes);
     arm(quell);
     return r;
@@ -238,6 +280,7 @@ static void refuse_all(struct quell *quell)
         call_refuse(call, TASK_E_BUSY, "the head is ending");
         call_run(call);
     }
+    bulk_refuse_all(quell, "the head is ending");
 }
 
 struct quell *quell_close(struct quell *quell)

@@ -8,20 +8,26 @@
  * One descriptor to poll: quell_fd() is readable when quell_dispatch() has something to do. All is
  * asynchronous and single-threaded: a verb changes state at once, but its callback runs from a
  * later quell_dispatch(), after the change is on the disk (changes of one round share one commit).
- * Every callback runs exactly once, also on failure, and at the latest in quell_close(). Pointers
+ * Every callback runs exactly once, also on failure, and at the latest in quell_close(); without
+ * memory to remember it, it runs at once with the refusal. Pointers
  * handed to a callback are borrowed for its duration.
  *
  * nanomsg, beneath, may abort the process on an internal error: a scheduler that can't accept that
  * talks to quell-head's socket instead.
  *
- * Rules: Microsoft Compute Cluster Pack, ICluster (AddTask, SubmitTask, CancelTask, ListTasks) and
- * ITask; docs/canceltask.md. Refusals carry numbers of enum task_error (ipc/task.h).
+ * Rules: Microsoft Compute Cluster Pack, ICluster (AddTask, SubmitTask, CancelTask, CancelTasks,
+ * RequeueTask, ListTasks) and ITask; docs/canceltask.md. Refusals carry numbers of enum task_error
+ * (ipc/task.h); task_error_text() says what each means.
  */
 #include "ipc/task.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 struct quell;
 
@@ -33,9 +39,15 @@ struct quell_options {
     uint64_t heartbeat_ms; /* 0: 5000 */
     uint64_t grace_ms;     /* for tasks and cancels that name none; see has_grace */
     bool has_grace;        /* else TASK_GRACE_DEFAULT_MS */
+    /* How long ended tasks and their events are kept: 0 is TASK_KEEP_DEFAULT_MS, else from
+       TASK_KEEP_MIN_MS to TASK_KEEP_MAX_MS. */
+    uint64_t keep_ms;
     /* What an operator should know; levels as syslog's. May be NULL. */
     void (*on_log)(void *arg, int level, const char *text);
     void *log_arg;
+    /* A node has become @state, "up" or "unreachable". From quell_dispatch(); may be NULL. */
+    void (*on_node)(void *arg, const char *node, const char *state);
+    void *node_arg;
 };
 
 struct quell_refusal { /* a number of enum task_error, and the sentence */
@@ -82,16 +94,11 @@ struct quell_task_request {
     bool submit; /* Queued at once */
 };
 
-struct quell_task {
-    uint32_t job_id;
-    uint32_t task_id;
-    uint32_t attempt;
+/* One attempt of a task. A requeue makes the next; what has become of the earlier ones stays. */
+struct quell_attempt {
+    uint32_t attempt;        /* from 0 */
     char uid[TASK_UID_TEXT]; /* "" before it was first submitted */
     const char *node;
-    const char *user;
-    const char *name; /* NULL: none */
-    const char *const *argv;
-    size_t argv_len;
     enum task_status status;
     const char *error_message; /* NULL: none */
     int64_t exit_code;         /* TASK_UNKNOWN here and below */
@@ -101,13 +108,28 @@ struct quell_task {
     int64_t cancelled_by_uid;
     const char *cancelled_by_name; /* NULL: not known */
     uint64_t cancel_time_us;       /* wall; 0 here and below: not (yet) */
+    uint64_t kill_time_us; /* when the accepted cancel's grace is over, as the head reckons */
     uint64_t submit_time_us;
     uint64_t start_time_us;
     uint64_t end_time_us;
     struct task_proof proof;
     struct task_usage usage;
+};
+
+struct quell_task {
+    uint32_t job_id;
+    uint32_t task_id;
+    const char *user;
+    const char *name; /* NULL: none */
+    const char *const *argv;
+    size_t argv_len;
+    struct quell_attempt current;
+    const struct quell_attempt *attempts; /* the earlier ones, oldest first */
+    size_t attempts_len;
+    const char
+        *requeue_node; /* where it is Queued again as soon as it has ended; NULL: it is not */
     bool rerunnable;
-    uint64_t runtime_ms;
+    uint64_t runtime_ms; /* 0 here and below: no limit */
     uint64_t memory_bytes;
     uint32_t cpu_milli;
     uint32_t pids;
@@ -133,6 +155,15 @@ typedef void (*quell_on_task)(void *arg, const struct quell_refusal *refusal,
 /* Called once with all there is; @more: further tasks follow behind the last one. */
 typedef void (*quell_on_tasks)(void *arg, const struct quell_refusal *refusal,
                                const struct quell_task *tasks, size_t tasks_len, bool more);
+struct quell_result { /* of one task among several */
+    uint32_t job_id;
+    uint32_t task_id;
+    const struct quell_refusal *refusal; /* NULL: done */
+    const struct quell_task *task;       /* as it is now; NULL with a refusal */
+};
+/* @refusal: of the whole; then there are no results. */
+typedef void (*quell_on_results)(void *arg, const struct quell_refusal *refusal,
+                                 const struct quell_result *results, size_t results_len);
 typedef void (*quell_on_nodes)(void *arg, const struct quell_refusal *refusal,
                                const struct quell_node *nodes, size_t nodes_len);
 
@@ -166,11 +197,32 @@ void quell_cancel_task(struct quell *quell, uint32_t job_id, uint32_t task_id, c
                        size_t message_len, const struct quell_cancel_options *options,
                        const struct quell_who *who, quell_on_task on_done, void *arg);
 
+struct quell_requeue_options {
+    const char *node; /* NULL: where it was (or where a pending requeue will have it) */
+    bool has_grace;
+    uint64_t grace_ms; /* of the cancel, for a task that is running */
+};
+
+/* RequeueTask: a Failed or Cancelled task is Queued again, as the next attempt; one that is Running
+   is cancelled first, and Queued when the proof of its end has come. Refused for a task that is not
+   rerunnable. The last verb wins: a cancel withdraws a pending requeue, and a requeue makes the end
+   of a cancel that is under way Queued. @options: NULL for none. */
+void quell_requeue_task(struct quell *quell, uint32_t job_id, uint32_t task_id,
+                        const struct quell_requeue_options *options, const struct quell_who *who,
+                        quell_on_task on_done, void *arg);
+
 void quell_show_task(struct quell *quell, uint32_t job_id, uint32_t task_id, quell_on_task on_done,
                      void *arg);
-/* As show, but @on_done waits until the task is terminal or @timeout_ms have passed. */
-void quell_wait_task(struct quell *quell, uint32_t job_id, uint32_t task_id, uint64_t timeout_ms,
-                     quell_on_task on_done, void *arg);
+
+/* A call that waits, until its callback runs. */
+struct quell_wait;
+
+/* As show, but @on_done waits until the task is terminal, with no requeue pending, or @timeout_ms
+   have passed. NULL: no memory, and @on_done has run with the refusal. */
+struct quell_wait *quell_wait_task(struct quell *quell, uint32_t job_id, uint32_t task_id,
+                                   uint64_t timeout_ms, quell_on_task on_done, void *arg);
+/* Ends the wait: its callback runs with the next quell_dispatch(), as if its time were up. */
+void quell_stop_wait(struct quell *quell, struct quell_wait *wait);
 
 struct quell_filter {
     uint32_t job_id;  /* 0: any */
@@ -184,9 +236,55 @@ struct quell_filter {
 
 void quell_list_tasks(struct quell *quell, const struct quell_filter *filter,
                       quell_on_tasks on_done, void *arg);
-/* CancelTasks: every task of the job that has not ended, each by the rule of cancel;
-   @on_done once with those tasks, refused when the job is unknown or none was left to cancel. */
+
+/* CancelTasks: each of the @task_ids of one job, by the rule of cancel and answered by itself: one
+   refusal stops none of the others. At most QUELL_IDS_MAX. */
+#define QUELL_IDS_MAX 100000u
+void quell_cancel_tasks(struct quell *quell, uint32_t job_id, const uint32_t *task_ids,
+                        size_t task_ids_len, const char *message, size_t message_len,
+                        const struct quell_cancel_options *options, const struct quell_who *who,
+                        quell_on_results on_done, void *arg);
+/* The same for every task of the job that has not ended; refused when the job is unknown or none
+   was left to cancel. */
 void quell_cancel_job(struct quell *quell, uint32_t job_id, const char *message, size_t message_len,
                       const struct quell_cancel_options *options, const struct quell_who *who,
-                      quell_on_tasks on_done, void *arg);
+                      quell_on_results on_done, void *arg);
 void quell_list_nodes(struct quell *quell, quell_on_nodes on_done, void *arg);
+
+/* ---- events: each change of a task's status, on the disk with the change itself ---- */
+
+struct quell_event {
+    uint64_t id; /* rises; survives restarts */
+    uint64_t time_us;
+    uint32_t job_id;
+    uint32_t task_id;
+    uint32_t attempt;
+    const char *node;
+    const char *user;
+    enum task_status status; /* what it became */
+    enum task_cause cause;
+    int64_t exit_code; /* TASK_UNKNOWN here and below */
+    int64_t signal;
+    const char *error_message; /* NULL: none */
+};
+
+struct quell_events {
+    const struct quell_event *events; /* oldest first */
+    size_t len;
+    bool gap; /* events between the one asked for and the first here are no longer kept (or the
+                 one asked for is of another database) */
+    uint64_t last_id; /* to go on from: of the last one here, else the newest of all */
+};
+
+typedef void (*quell_on_events)(void *arg, const struct quell_refusal *refusal,
+                                const struct quell_events *events);
+
+/* Up to @limit (1..1000; 0: 100) events behind @after_id (0: from the oldest that is kept). When
+   there are none yet, waits for the next one, or until @timeout_ms have passed. NULL as with
+   quell_wait_task(). */
+struct quell_wait *quell_read_events(struct quell *quell, uint64_t after_id, size_t limit,
+                                     uint64_t timeout_ms, quell_on_events on_done, void *arg);
+
+#ifdef __cplusplus
+}
+#endif

@@ -8,6 +8,7 @@
  * quell_dispatch() has committed. Nobody is told what is not on the disk.
  */
 #include "libquell/call.h"
+#include "libquell/core/task_rules.h"
 #include "libquell/node_table.h"
 #include "libquell/quell.h"
 #include "libquell/store.h"
@@ -15,14 +16,20 @@
 #include <errno.h>
 #include <syslog.h>
 
+struct bulk; /* a cancel of several tasks that is under way: bulk.c */
+TAILQ_HEAD(bulk_list, bulk);
 struct answer; /* owed to a node: answer.h */
 TAILQ_HEAD(answer_list, answer);
 
 struct quell {
     uint64_t heartbeat_us;
     uint64_t grace_ms;
+    uint64_t keep_us;
+    uint64_t forget_at_us; /* monotonic: when to look again for what has to be forgotten */
     void (*on_log)(void *arg, int level, const char *text);
     void *log_arg;
+    void (*on_node)(void *arg, const char *node, const char *state);
+    void *node_arg;
 
     struct store *store;
     struct endpoint *endpoint;
@@ -40,6 +47,7 @@ struct quell {
     struct answer_list answers;
     struct call_list calls;
     struct wait_table waits;
+    struct bulk_list bulks;
 
     uint64_t dropped; /* messages that made no sense, not yet logged */
     uint64_t dropped_log_us;
@@ -57,14 +65,43 @@ void round_fail(struct quell *quell, const struct err *why);
 /* Commits, then says what was waiting for that. */
 void round_finish(struct quell *quell);
 /* Has round_finish() come soon. */
+void round_wake(struct quell *quell);
 void round_queue(struct quell *quell, struct call *call);
+/* Tells the user, at the end of this round, that @node has become @state. */
+void round_tell_node(struct quell *quell, const char *node, const char *state);
+
+/* ---- bulk.c: cancels of several tasks, a slice of them in each round ---- */
+
+void bulk_step(struct quell *quell);
+/* After the commit, or @failed: notes what has become of the slice. */
+void bulk_settle(struct quell *quell, bool failed);
+void bulk_tell(struct quell *quell); /* runs the callbacks of those that are through */
+void bulk_refuse_all(struct quell *quell, const char *text);
+
+/* ---- verbs.c ---- */
+
+bool verb_is_refusal(int result); /* else a negative one is the disk's or the memory's */
+/* One task's cancel, with the permission for it. */
+int verb_cancel_one(struct quell *quell, struct task_place place, const struct cancel_wish *wish,
+                    const struct quell_who *who, struct err *err);
+/* Checks the arguments of a cancel. @ret borrows them. */
+int verb_make_wish(const char *message, size_t message_len,
+                   const struct quell_cancel_options *options, const struct quell_who *who,
+                   struct cancel_wish *ret, struct err *err);
+extern const struct quell_refusal verb_no_memory;
 
 /* ---- attempt.c: what verbs and messages do to an attempt ---- */
 
+/* An event: the status that @attempt has now. The others below see to theirs. */
+int attempt_note(struct quell *quell, const struct store_attempt *attempt, struct err *err);
 int attempt_queue(struct quell *quell, struct store_attempt *attempt, struct err *err);
 /* By the rules; the caller has asked for permission. */
 int attempt_cancel(struct quell *quell, struct store_attempt *attempt,
                    const struct cancel_wish *wish, struct err *err);
+/* The same. @node: checked; NULL for where it is, or where a pending requeue will have it. @wish:
+   to end the one that runs. */
+int attempt_requeue(struct quell *quell, struct store_attempt *attempt, const char *node,
+                    const struct cancel_wish *wish, struct err *err);
 int attempt_end(struct quell *quell, const struct store_attempt *attempt,
                 const struct attempt_end *end, const uint8_t *ending, size_t ending_len,
                 struct err *err);

@@ -16,14 +16,17 @@ static int take_started(struct quell *quell, struct store_attempt *attempt,
                         const Quell__Pb__Started *started, struct err *err)
 {
     CLEANUP_FREE uint8_t *bytes = NULL;
+    int r;
 
     if (attempt->status != TASK_QUEUED)
         return 0;
     bytes = malloc(quell__pb__started__get_packed_size(started) + 1);
     if (!bytes)
         return err_set(err, -ENOMEM, "no memory for a report");
-    return store_start_attempt(quell->store, attempt, started->start_time_us, bytes,
-                               quell__pb__started__pack(started, bytes), err);
+    r = store_start_attempt(quell->store, attempt, started->start_time_us, bytes,
+                            quell__pb__started__pack(started, bytes), err);
+    attempt->status = TASK_RUNNING;
+    return r < 0 ? r : attempt_note(quell, attempt, err);
 }
 
 static int take_ending(struct quell *quell, struct store_attempt *attempt,

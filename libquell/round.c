@@ -3,6 +3,7 @@
 #include "libquell/quell_impl.h"
 
 #include <stdint.h>
+#include <stdio.h>
 #include <unistd.h>
 
 int round_change(struct quell *quell, struct err *err)
@@ -30,13 +31,30 @@ void round_fail(struct quell *quell, const struct err *why)
     quell->changing = false;
 }
 
-void round_queue(struct quell *quell, struct call *call)
+void round_wake(struct quell *quell)
 {
     uint64_t one = 1;
 
+    (void) !write(quell->event_fd, &one, sizeof(one)); /* its counter can't overflow */
+}
+
+void round_queue(struct quell *quell, struct call *call)
+{
     if (TAILQ_EMPTY(&quell->calls))
-        (void) !write(quell->event_fd, &one, sizeof(one)); /* its counter can't overflow */
+        round_wake(quell);
     TAILQ_INSERT_TAIL(&quell->calls, call, entry);
+}
+
+void round_tell_node(struct quell *quell, const char *node, const char *state)
+{
+    struct call *call = quell->on_node ? call_new(CALL_NODE_STATE, quell->node_arg) : NULL;
+
+    if (!call)
+        return;
+    call->on_done.node = quell->on_node;
+    (void) snprintf(call->filter_node, sizeof(call->filter_node), "%s", node);
+    call->node_state = state;
+    round_queue(quell, call);
 }
 
 static void commit(struct quell *quell)
@@ -83,13 +101,23 @@ static void set_states(struct quell *quell, struct node_set *set)
     }
 }
 
+/* Whether what @call waits for is there. */
+static bool call_is_ripe(const struct call *call)
+{
+    if (call->kind == CALL_WAIT)
+        return task_status_is_terminal(call->tasks.tasks->current.status);
+    if (call->kind == CALL_EVENTS)
+        return call->events.events.len > 0 || call->events.events.gap;
+    return true;
+}
+
 /* True when @call has found its place to wait. */
 static bool call_waits(struct quell *quell, struct call *call)
 {
-    if (call->kind != CALL_WAIT || call->refused ||
-        task_status_is_terminal(call->tasks.tasks->status) || call->deadline_us <= quell->now_us)
+    if (call->refused || call_is_ripe(call) || call->deadline_us <= quell->now_us)
         return false;
     task_set_done(&call->tasks);
+    event_set_done(&call->events);
     if (wait_table_add(&quell->waits, call))
         return true;
     call_refuse(call, TASK_E_BUSY, "no memory to wait for the task");
@@ -127,6 +155,8 @@ void round_finish(struct quell *quell)
     failed = quell->failed;
     wake_nodes(quell);
     answer_all(quell, failed);
+    bulk_settle(quell, failed);
     quell->failed = false; /* what the callbacks ask for is the next round's */
     answer_calls(quell, failed);
+    bulk_tell(quell);
 }

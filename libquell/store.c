@@ -54,10 +54,10 @@ static int check_header(int dir_fd, const char *path, struct err *err)
             "another state directory",
             path);
     version = header_number(header + HEADER_USER_VERSION);
-    if (version != STORE_SCHEMA_VERSION)
+    if (version < 1 || version > STORE_SCHEMA_VERSION)
         return err_set(err, -EPROTONOSUPPORT,
-                       "%s has version %" PRIu32 ", and this program knows version %u only; it was "
-                       "left as it is: start the program that made it",
+                       "%s has version %" PRIu32 ", and this program knows versions 1 to %u; it "
+                       "was left as it is: start the program that made it",
                        path, version, STORE_SCHEMA_VERSION);
     return 0;
 }
@@ -138,10 +138,38 @@ static int use_wal(struct store *store, struct err *err)
     return r < 0 ? r : 0;
 }
 
+/* A database of the version before, in one transaction. */
+static int upgrade(struct store *store, struct err *err)
+{
+    CLEANUP(db_finishp) struct db_statement *statement = NULL;
+    char version[64];
+    int r = db_prepare(store->db, "PRAGMA user_version", &statement, err);
+
+    if (r == 0)
+        r = db_step(statement, err);
+    if (r < 0)
+        return r;
+    if (db_int(statement, 0) == STORE_SCHEMA_VERSION)
+        return 0;
+    statement = db_finish(statement);
+    (void) snprintf(version, sizeof(version), "PRAGMA user_version = %u", STORE_SCHEMA_VERSION);
+    r = store_begin(store, err);
+    if (r == 0)
+        r = db_exec(store->db, store_upgrade, err);
+    if (r == 0)
+        r = db_exec(store->db, version, err);
+    if (r == 0)
+        return store_commit(store, err);
+    store_rollback(store);
+    return r;
+}
+
 static int open_database(struct store *store, const char *path, struct err *err)
 {
     int r = db_open(path, false, &store->db, err);
 
+    if (r == 0)
+        r = upgrade(store, err);
     if (r == 0)
         r = read_meta(store, err);
     for (size_t i = 0; i < STORE_SQL_COUNT && r == 0; i++)
@@ -263,4 +291,6 @@ void store_read_cancel(const struct db_statement *statement, int column, struct 
     ret->by_uid = (uint32_t) db_int(statement, column + 3);
     store_read_text(statement, column + 4, ret->by_name, sizeof(ret->by_name));
     ret->time_us = (uint64_t) db_int(statement, column + 5);
+    ret->kill_time_us = (uint64_t) db_int(statement, column + 6);
+    ret->by_requeue = db_int(statement, column + 7) != 0;
 }

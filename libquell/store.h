@@ -78,6 +78,9 @@ struct store_attempt { /* what decisions are made of */
     uint32_t owner_uid;
     char user[256];
     uint64_t grace_ms; /* the task's */
+    bool rerunnable;
+    bool requeued; /* its end is followed by the next attempt, on @requeue_node */
+    char requeue_node[TASK_NODE_NAME_MAX + 1];
 };
 
 /* The current attempt of a task. */
@@ -87,10 +90,14 @@ int store_find_attempt(struct store *store, uint32_t job_id, uint32_t task_id,
 int store_find_uid(struct store *store, const uint8_t uid[TASK_UID_SIZE], struct store_attempt *ret,
                    struct err *err);
 
+/* Makes @attempt, NotSubmitted and at its node, the task's current one. The task's earlier ones
+   stay, the last STORE_EARLIER_MAX of them. */
+#define STORE_EARLIER_MAX 1000u
+int store_next_attempt(struct store *store, const struct store_attempt *attempt, struct err *err);
 /* Writes status, uid, offered and cmd_version. */
 int store_queue_attempt(struct store *store, const struct store_attempt *attempt,
                         uint64_t submit_time_us, struct err *err);
-/* Writes cancel, cmd_version and cancel_version. */
+/* Writes cancel, cmd_version, cancel_version and where it is requeued. */
 int store_cancel_attempt(struct store *store, const struct store_attempt *attempt, struct err *err);
 /* Running, as the node's report says. @started: packed. */
 int store_start_attempt(struct store *store, const struct store_attempt *attempt,
@@ -157,6 +164,28 @@ int store_load_task(struct store *store, uint32_t job_id, uint32_t task_id, stru
 /* Adds up to the filter's limit; *@ret_more: others follow. */
 int store_load_tasks(struct store *store, const struct quell_filter *filter, struct task_set *set,
                      bool *ret_more, struct err *err);
+
+/* ---- events: store_event.c ---- */
+
+/* The status that @attempt has now; @end: with how it ended, or NULL. */
+int store_put_event(struct store *store, const struct store_attempt *attempt,
+                    const struct attempt_end *end, uint64_t time_us, struct err *err);
+
+struct event_set { /* all zero is an empty one */
+    struct arena arena;
+    struct quell_event *list;
+    struct quell_events events; /* borrows @list */
+};
+void event_set_done(struct event_set *set);
+/* As quell_read_events() says, without waiting. */
+int store_load_events(struct store *store, uint64_t after_id, size_t limit, struct event_set *set,
+                      struct err *err);
+
+/* ---- forgetting: store_forget.c ---- */
+
+/* Removes what ended before @before_us, and its events: a bounded number. *@ret_more: there may be
+   others. */
+int store_forget(struct store *store, uint64_t before_us, bool *ret_more, struct err *err);
 
 /* ---- nodes: store_node.c ---- */
 

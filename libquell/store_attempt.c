@@ -20,14 +20,17 @@ static void read_attempt(const struct db_statement *row, struct store_attempt *r
         .owner_known = !db_is_null(row, 10),
         .owner_uid = (uint32_t) db_int(row, 10),
         .grace_ms = (uint64_t) db_int(row, 12),
-        .cancel_version = (uint32_t) db_int(row, 13),
+        .rerunnable = db_int(row, 13) != 0,
+        .requeued = !db_is_null(row, 14),
+        .cancel_version = (uint32_t) db_int(row, 15),
     };
     uid = db_blob(row, 3, &len);
     if (uid && len == sizeof(ret->uid))
         memcpy(ret->uid, uid, len);
     store_read_text(row, 4, ret->node, sizeof(ret->node));
     store_read_text(row, 11, ret->user, sizeof(ret->user));
-    store_read_cancel(row, 13, &ret->cancel);
+    store_read_text(row, 14, ret->requeue_node, sizeof(ret->requeue_node));
+    store_read_cancel(row, 15, &ret->cancel);
 }
 
 static int find(struct db_statement *statement, struct store_attempt *ret, struct err *err)
@@ -72,6 +75,28 @@ static struct db_statement *keyed(struct store *store, enum store_sql sql,
     return statement;
 }
 
+int store_next_attempt(struct store *store, const struct store_attempt *attempt, struct err *err)
+{
+    const enum store_sql sqls[] = {STORE_SQL_ADD_ATTEMPT, STORE_SQL_TAKE_ATTEMPT};
+
+    for (size_t i = 0; i < sizeof(sqls) / sizeof(sqls[0]); i++) {
+        struct db_statement *statement = keyed(store, sqls[i], attempt);
+        int r;
+
+        db_bind_text(statement, 4, attempt->node);
+        r = db_run(statement, err);
+        if (r < 0)
+            return r;
+    }
+    if (attempt->attempt <= STORE_EARLIER_MAX)
+        return 0;
+    db_bind_int(store->statements[STORE_SQL_DROP_ATTEMPTS], 1, attempt->job_id);
+    db_bind_int(store->statements[STORE_SQL_DROP_ATTEMPTS], 2, attempt->task_id);
+    db_bind_int(store->statements[STORE_SQL_DROP_ATTEMPTS], 3,
+                attempt->attempt - STORE_EARLIER_MAX);
+    return db_run(store->statements[STORE_SQL_DROP_ATTEMPTS], err);
+}
+
 int store_queue_attempt(struct store *store, const struct store_attempt *attempt,
                         uint64_t submit_time_us, struct err *err)
 {
@@ -97,6 +122,9 @@ int store_cancel_attempt(struct store *store, const struct store_attempt *attemp
     store_bind_int_or_null(statement, 8, cancel->has_by_uid, cancel->by_uid);
     db_bind_text(statement, 9, *cancel->by_name ? cancel->by_name : NULL);
     db_bind_int(statement, 10, (int64_t) cancel->time_us);
+    db_bind_int(statement, 11, (int64_t) cancel->kill_time_us);
+    db_bind_int(statement, 12, cancel->by_requeue);
+    db_bind_text(statement, 13, attempt->requeued ? attempt->requeue_node : NULL);
     return db_run(statement, err);
 }
 

@@ -48,7 +48,7 @@ static void read_command(const struct db_statement *row, struct store_command *r
     /* A start that may not have arrived is never sent beside its cancel: the node then makes a
        tombstone, and the attempt never starts. */
     if (!start_acked && !ret->cancel.accepted)
-        ret->spec = db_blob(row, 12, &ret->spec_len);
+        ret->spec = db_blob(row, 6 + STORE_CANCEL_COLUMNS, &ret->spec_len);
 }
 
 int store_each_command(struct store *store, const char *node,

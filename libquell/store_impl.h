@@ -15,6 +15,8 @@ enum store_sql {
     STORE_SQL_PUT_LAST_JOB,
     STORE_SQL_ADD_TASK,
     STORE_SQL_ADD_ATTEMPT,
+    STORE_SQL_TAKE_ATTEMPT,
+    STORE_SQL_DROP_ATTEMPTS,
     STORE_SQL_LIVE_TASKS,
     STORE_SQL_FIND_ATTEMPT,
     STORE_SQL_FIND_UID,
@@ -28,6 +30,14 @@ enum store_sql {
     STORE_SQL_COMMANDS,
     STORE_SQL_ACKED,
     STORE_SQL_SHOW,
+    STORE_SQL_SHOW_EARLIER,
+    STORE_SQL_PUT_EVENT,
+    STORE_SQL_EVENTS,
+    STORE_SQL_EVENT_RANGE,
+    STORE_SQL_ENDED,
+    STORE_SQL_DROP_TASK,
+    STORE_SQL_DROP_JOB,
+    STORE_SQL_DROP_EVENTS,
     STORE_SQL_HAS_NODE,
     STORE_SQL_PUT_NODE,
     STORE_SQL_TOUCH_NODE,
@@ -35,11 +45,12 @@ enum store_sql {
     STORE_SQL_COUNT,
 };
 
-#define STORE_SCHEMA_VERSION 1u
+#define STORE_SCHEMA_VERSION 2u
 #define STORE_APPLICATION_ID 0x5175656cu /* "Quel", in the database's header */
 
 extern const char *const store_sql[STORE_SQL_COUNT];
 extern const char store_schema[];      /* of a new database */
+extern const char store_upgrade[];     /* from version 1 */
 extern const char store_show_select[]; /* the columns that store_show.c reads, up to FROM */
 
 struct store {
@@ -57,7 +68,10 @@ int store_dir_open(const char *path, int *ret_dir_fd, int *ret_lock_fd, struct e
 /* Runs the statement to its end; STORE_NONE when it has changed nothing. */
 int store_run(struct store *store, enum store_sql sql, struct err *err);
 
-/* Columns of a cancel: version, message, grace, uid, name, time, from @column on. */
+#define STORE_CANCEL_COLUMNS 8
+/* Columns of a cancel: version, message, grace, uid, name, time, kill time, whether by requeue;
+   from
+   @column on. */
 void store_read_cancel(const struct db_statement *statement, int column, struct task_cancel *ret);
 
 /* A text column into @buffer, cut to fit; "" for null. */

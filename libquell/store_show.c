@@ -8,6 +8,7 @@
 #include "ipc/task_pb.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,11 +36,36 @@ static int64_t number_or_unknown(const struct db_statement *row, int column)
     return db_is_null(row, column) ? TASK_UNKNOWN : db_int(row, column);
 }
 
+/* The columns of a row, in the order of the statements' SHOW. */
+enum {
+    SHOW_JOB_ID,
+    SHOW_TASK_ID,
+    SHOW_ATTEMPT,
+    SHOW_UID,
+    SHOW_NODE,
+    SHOW_USER,
+    SHOW_NAME,
+    SHOW_STATUS,
+    SHOW_ERROR_MESSAGE,
+    SHOW_EXIT_CODE,
+    SHOW_SIGNAL,
+    SHOW_CAUSE,
+    SHOW_SUBMIT_TIME,
+    SHOW_START_TIME,
+    SHOW_END_TIME,
+    SHOW_METHOD,
+    SHOW_ENDING,
+    SHOW_REQUEUE_NODE,
+    SHOW_CANCEL,
+    SHOW_RERUNNABLE = SHOW_CANCEL + STORE_CANCEL_COLUMNS,
+    SHOW_SPEC,
+};
+
 static int read_spec(struct arena *arena, const struct db_statement *row, struct quell_task *task,
                      struct err *err)
 {
     size_t len;
-    const void *bytes = db_blob(row, 18, &len);
+    const void *bytes = db_blob(row, SHOW_SPEC, &len);
     Quell__Pb__Spec *spec = quell__pb__spec__unpack(NULL, len, bytes);
     const char **argv;
 
@@ -60,21 +86,24 @@ static int read_spec(struct arena *arena, const struct db_statement *row, struct
     return 0;
 }
 
-static int read_ending(const struct db_statement *row, struct quell_task *task, struct err *err)
+static int read_ending(const struct db_statement *row, struct quell_attempt *attempt,
+                       struct err *err)
 {
     Quell__Pb__Ending *ending = NULL;
     size_t len;
-    const void *bytes = db_blob(row, 16, &len);
+    const void *bytes = db_blob(row, SHOW_ENDING, &len);
 
     if (bytes) {
         ending = quell__pb__ending__unpack(NULL, len, bytes);
         if (!ending)
-            return err_set(err, -EBADMSG, "database: the end of task %u.%u can't be read",
-                           task->job_id, task->task_id);
+            return err_set(err, -EBADMSG,
+                           "database: the end of attempt %" PRIi64 ".%" PRIi64 ".%u can't be read",
+                           db_int(row, SHOW_JOB_ID), db_int(row, SHOW_TASK_ID), attempt->attempt);
     }
-    task_proof_from_pb(ending ? ending->proof : NULL, &task->proof);
-    task_usage_from_pb(ending ? ending->usage : NULL, &task->usage);
-    task->proof.method = (enum task_method) db_int(row, 15); /* as the head has judged it */
+    task_proof_from_pb(ending ? ending->proof : NULL, &attempt->proof);
+    task_usage_from_pb(ending ? ending->usage : NULL, &attempt->usage);
+    /* As the head has judged it. */
+    attempt->proof.method = (enum task_method) db_int(row, SHOW_METHOD);
     if (ending)
         quell__pb__ending__free_unpacked(ending, NULL);
     return 0;
@@ -82,58 +111,104 @@ static int read_ending(const struct db_statement *row, struct quell_task *task, 
 
 /* The message of an accepted cancel is the task's error message from then on. */
 static void read_cancel(struct arena *arena, const struct db_statement *row,
-                        struct quell_task *task)
+                        struct quell_attempt *attempt)
 {
-    task->cancel_accepted = !db_is_null(row, 19);
-    if (!task->cancel_accepted)
+    struct task_cancel cancel;
+
+    store_read_cancel(row, SHOW_CANCEL, &cancel);
+    attempt->cancel_accepted = cancel.accepted;
+    attempt->cancelled_by_uid = TASK_UNKNOWN;
+    if (!cancel.accepted)
         return;
-    if (task->status != TASK_CANCELLED)
-        task->error_message = copy_text(arena, row, 20);
-    task->cancelled_by_uid = number_or_unknown(row, 22);
-    task->cancelled_by_name = copy_text(arena, row, 23);
-    task->cancel_time_us = (uint64_t) db_int(row, 24);
+    if (attempt->status != TASK_CANCELLED && cancel.has_message)
+        attempt->error_message = arena_copy(arena, cancel.message, strlen(cancel.message));
+    if (cancel.has_by_uid)
+        attempt->cancelled_by_uid = (int64_t) cancel.by_uid;
+    if (*cancel.by_name)
+        attempt->cancelled_by_name = arena_copy(arena, cancel.by_name, strlen(cancel.by_name));
+    attempt->cancel_time_us = cancel.time_us;
+    attempt->kill_time_us = cancel.kill_time_us;
 }
 
-static int read_task(struct arena *arena, const struct db_statement *row, struct quell_task *task,
-                     struct err *err)
+static int read_attempt(struct arena *arena, const struct db_statement *row,
+                        struct quell_attempt *attempt, struct err *err)
 {
     const void *uid;
     size_t len;
+
+    *attempt = (struct quell_attempt){
+        .attempt = (uint32_t) db_int(row, SHOW_ATTEMPT),
+        .node = copy_text(arena, row, SHOW_NODE),
+        .status = (enum task_status) db_int(row, SHOW_STATUS),
+        .error_message = copy_text(arena, row, SHOW_ERROR_MESSAGE),
+        .exit_code = number_or_unknown(row, SHOW_EXIT_CODE),
+        .signal = number_or_unknown(row, SHOW_SIGNAL),
+        .cause = (enum task_cause) db_int(row, SHOW_CAUSE),
+        .submit_time_us = (uint64_t) db_int(row, SHOW_SUBMIT_TIME),
+        .start_time_us = (uint64_t) db_int(row, SHOW_START_TIME),
+        .end_time_us = (uint64_t) db_int(row, SHOW_END_TIME),
+    };
+    uid = db_blob(row, SHOW_UID, &len);
+    if (uid && len == TASK_UID_SIZE)
+        (void) hex_encode(uid, len, attempt->uid);
+    read_cancel(arena, row, attempt);
+    return read_ending(row, attempt, err);
+}
+
+/* The attempts before the current one. */
+static int read_earlier(struct store *store, struct arena *arena, struct quell_task *task,
+                        struct err *err)
+{
+    struct db_statement *statement = store->statements[STORE_SQL_SHOW_EARLIER];
+    size_t most =
+        task->current.attempt < STORE_EARLIER_MAX ? task->current.attempt : STORE_EARLIER_MAX;
+    struct quell_attempt *earlier;
+    int r = 0;
+
+    if (most == 0)
+        return 0;
+    earlier = arena_alloc(arena, most * sizeof(*earlier));
+    task->attempts = earlier;
+    db_bind_int(statement, 1, task->job_id);
+    db_bind_int(statement, 2, task->task_id);
+    while (earlier && task->attempts_len < most && (r = db_step(statement, err)) == DB_ROW) {
+        r = read_attempt(arena, statement, &earlier[task->attempts_len++], err);
+        if (r < 0)
+            break;
+    }
+    db_reset(statement);
+    return r < 0 ? r : 0;
+}
+
+static int read_task(struct store *store, struct arena *arena, const struct db_statement *row,
+                     struct quell_task *task, struct err *err)
+{
     int r;
 
     *task = (struct quell_task){
-        .job_id = (uint32_t) db_int(row, 0),
-        .task_id = (uint32_t) db_int(row, 1),
-        .attempt = (uint32_t) db_int(row, 2),
-        .node = copy_text(arena, row, 4),
-        .user = copy_text(arena, row, 5),
-        .name = copy_text(arena, row, 6),
-        .status = (enum task_status) db_int(row, 7),
-        .error_message = copy_text(arena, row, 8),
-        .exit_code = number_or_unknown(row, 9),
-        .signal = number_or_unknown(row, 10),
-        .cause = (enum task_cause) db_int(row, 11),
-        .cancelled_by_uid = TASK_UNKNOWN,
-        .submit_time_us = (uint64_t) db_int(row, 12),
-        .start_time_us = (uint64_t) db_int(row, 13),
-        .end_time_us = (uint64_t) db_int(row, 14),
-        .rerunnable = db_int(row, 17) != 0,
+        .job_id = (uint32_t) db_int(row, SHOW_JOB_ID),
+        .task_id = (uint32_t) db_int(row, SHOW_TASK_ID),
+        .user = copy_text(arena, row, SHOW_USER),
+        .name = copy_text(arena, row, SHOW_NAME),
+        .requeue_node = copy_text(arena, row, SHOW_REQUEUE_NODE),
+        .rerunnable = db_int(row, SHOW_RERUNNABLE) != 0,
     };
-    uid = db_blob(row, 3, &len);
-    if (uid && len == TASK_UID_SIZE)
-        (void) hex_encode(uid, len, task->uid);
-    read_cancel(arena, row, task);
-    r = read_spec(arena, row, task, err);
+    r = read_attempt(arena, row, &task->current, err);
     if (r == 0)
-        r = read_ending(row, task, err);
+        r = read_spec(arena, row, task, err);
+    if (r == 0)
+        r = read_earlier(store, arena, task, err);
     if (r == 0 && arena->failed)
         r = err_set(err, -ENOMEM, "no memory for the answer");
     return r;
 }
 
 /* Reads the row that @statement stands on into @set. */
-static int add_row(struct task_set *set, const struct db_statement *statement, struct err *err)
+static int add_row(struct store *store, struct task_set *set, const struct db_statement *statement,
+                   struct err *err)
 {
+    int r;
+
     if (set->len == set->size) {
         size_t size = set->size ? 2 * set->size : 1;
         struct quell_task *more = realloc(set->tasks, size * sizeof(*more));
@@ -143,7 +218,10 @@ static int add_row(struct task_set *set, const struct db_statement *statement, s
         set->tasks = more;
         set->size = size;
     }
-    return read_task(&set->arena, statement, &set->tasks[set->len++], err);
+    r = read_task(store, &set->arena, statement, &set->tasks[set->len], err);
+    if (r == 0)
+        set->len++;
+    return r;
 }
 
 int store_load_task(struct store *store, uint32_t job_id, uint32_t task_id, struct task_set *set,
@@ -156,7 +234,7 @@ int store_load_task(struct store *store, uint32_t job_id, uint32_t task_id, stru
     db_bind_int(statement, 2, task_id);
     r = db_step(statement, err);
     if (r == DB_ROW)
-        r = add_row(set, statement, err);
+        r = add_row(store, set, statement, err);
     else if (r == 0)
         r = STORE_NONE;
     db_reset(statement);
@@ -213,7 +291,7 @@ int store_load_tasks(struct store *store, const struct quell_filter *filter, str
     while ((r = db_step(statement, err)) == DB_ROW) {
         if (set->len == limit || set->arena.bytes > SHOW_BYTES_MAX)
             break;
-        r = add_row(set, statement, err);
+        r = add_row(store, set, statement, err);
         if (r < 0)
             break;
     }

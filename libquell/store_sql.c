@@ -11,6 +11,22 @@ _Static_assert(TASK_QUEUED == 1 && TASK_RUNNING == 2 && TASK_FINISHED == 3,
                "the statements below say numbers");
 
 /* clang-format off */
+#define EVENTS                                                                                     \
+    "CREATE TABLE events (" /* AUTOINCREMENT: a number is never used again */                      \
+    "  id INTEGER PRIMARY KEY AUTOINCREMENT,"                                                      \
+    "  time INTEGER NOT NULL,"                                                                     \
+    "  job_id INTEGER NOT NULL,"                                                                   \
+    "  task_id INTEGER NOT NULL,"                                                                  \
+    "  attempt INTEGER NOT NULL,"                                                                  \
+    "  node TEXT NOT NULL,"                                                                        \
+    "  user TEXT NOT NULL,"                                                                        \
+    "  status INTEGER NOT NULL,"                                                                   \
+    "  cause INTEGER NOT NULL,"                                                                    \
+    "  exit_code INTEGER,"                                                                         \
+    "  signal INTEGER,"                                                                            \
+    "  error_message TEXT"                                                                         \
+    ") STRICT;"
+
 const char store_schema[] =
     "CREATE TABLE meta ("
     "  id INTEGER PRIMARY KEY CHECK (id = 1),"
@@ -55,6 +71,8 @@ const char store_schema[] =
     "  cancel_by_uid INTEGER,"
     "  cancel_by_name TEXT,"
     "  cancel_time INTEGER,"
+    "  cancel_kill_time INTEGER,"
+    "  cancel_by_requeue INTEGER,"
     "  requeue_node TEXT," /* not null: its end is followed by the next attempt, there */
     "  report_version INTEGER NOT NULL DEFAULT 0,"
     "  cause INTEGER NOT NULL DEFAULT 0,"
@@ -70,6 +88,7 @@ const char store_schema[] =
     "  PRIMARY KEY (job_id, task_id, attempt)"
     ") STRICT;"
     "CREATE INDEX attempts_by_status ON attempts (status, job_id, task_id);"
+    "CREATE INDEX attempts_ended ON attempts (end_time) WHERE status >= 3;"
     "CREATE INDEX attempts_live ON attempts (node, status) WHERE status < 3;"
     "CREATE INDEX attempts_to_send ON attempts (node, cancel_version IS NULL, submit_time)"
     "  WHERE cmd_version > acked_version AND status < 3;"
@@ -83,20 +102,28 @@ const char store_schema[] =
     "  cores INTEGER NOT NULL,"
     "  memory_bytes INTEGER NOT NULL,"
     "  last_heard INTEGER NOT NULL"
-    ") STRICT, WITHOUT ROWID;";
+    ") STRICT, WITHOUT ROWID;" EVENTS;
+
+/* From version 1, which had no requeue, no retention and no events. */
+const char store_upgrade[] =
+    "ALTER TABLE attempts ADD COLUMN cancel_kill_time INTEGER;"
+    "ALTER TABLE attempts ADD COLUMN cancel_by_requeue INTEGER;"
+    "CREATE INDEX attempts_ended ON attempts (end_time) WHERE status >= 3;" EVENTS;
 
 #define CANCEL_COLUMNS "a.cancel_version, a.cancel_message, a.cancel_grace_ms, a.cancel_by_uid, " \
-                       "a.cancel_by_name, a.cancel_time"
+                       "a.cancel_by_name, a.cancel_time, a.cancel_kill_time, "           \
+                       "a.cancel_by_requeue"
 
 #define FIND                                                                                       \
     "SELECT a.job_id, a.task_id, a.attempt, a.uid, a.node, a.status, a.offered, a.cmd_version,"    \
-    " a.acked_version, a.report_version, t.owner_uid, t.user, t.grace_ms, " CANCEL_COLUMNS         \
+    " a.acked_version, a.report_version, t.owner_uid, t.user, t.grace_ms, t.rerunnable,"            \
+    " a.requeue_node, " CANCEL_COLUMNS                                                             \
     " FROM attempts a JOIN tasks t ON t.job_id = a.job_id AND t.task_id = a.task_id "
 
 #define SHOW                                                                                       \
-    "SELECT a.job_id, a.task_id, a.attempt, a.uid, t.node, t.user, t.name, a.status,"              \
+    "SELECT a.job_id, a.task_id, a.attempt, a.uid, a.node, t.user, t.name, a.status,"              \
     " a.error_message, a.exit_code, a.signal, a.cause, a.submit_time, a.start_time, a.end_time,"   \
-    " a.method, a.ending, t.rerunnable, t.spec, " CANCEL_COLUMNS " "
+    " a.method, a.ending, a.requeue_node, " CANCEL_COLUMNS ", t.rerunnable, t.spec "
 
 const char store_show_select[] = SHOW;
 
@@ -119,7 +146,11 @@ const char *const store_sql[STORE_SQL_COUNT] = {
         "INSERT INTO tasks (job_id, task_id, attempt, node, owner_uid, user, name, rerunnable,"
         " grace_ms, spec, add_time) VALUES (?1, ?2, 0, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     [STORE_SQL_ADD_ATTEMPT] =
-        "INSERT INTO attempts (job_id, task_id, attempt, node, status) VALUES (?1, ?2, 0, ?3, 0)",
+        "INSERT INTO attempts (job_id, task_id, attempt, node, status) VALUES (?1, ?2, ?3, ?4, 0)",
+    [STORE_SQL_TAKE_ATTEMPT] =
+        "UPDATE tasks SET attempt = ?3, node = ?4 WHERE job_id = ?1 AND task_id = ?2",
+    [STORE_SQL_DROP_ATTEMPTS] =
+        "DELETE FROM attempts WHERE job_id = ?1 AND task_id = ?2 AND attempt < ?3",
     [STORE_SQL_LIVE_TASKS] =
         "SELECT t.task_id FROM tasks t JOIN attempts a ON a.job_id = t.job_id"
         " AND a.task_id = t.task_id AND a.attempt = t.attempt"
@@ -132,13 +163,14 @@ const char *const store_sql[STORE_SQL_COUNT] = {
         " submit_time = ?8" KEY,
     [STORE_SQL_CANCEL] =
         "UPDATE attempts SET cmd_version = ?4, cancel_version = ?5, cancel_message = ?6,"
-        " cancel_grace_ms = ?7, cancel_by_uid = ?8, cancel_by_name = ?9, cancel_time = ?10" KEY,
+        " cancel_grace_ms = ?7, cancel_by_uid = ?8, cancel_by_name = ?9, cancel_time = ?10,"
+        " cancel_kill_time = ?11, cancel_by_requeue = ?12, requeue_node = ?13" KEY,
     [STORE_SQL_START] =
         "UPDATE attempts SET status = 2, report_version = ?4, start_time = ?5, started = ?6" KEY,
     [STORE_SQL_END] =
         "UPDATE attempts SET status = ?4, report_version = ?5, cause = ?6, exit_code = ?7,"
         " signal = ?8, error_message = ?9, method = ?10, start_time = coalesce(?11, start_time),"
-        " end_time = ?12, ending = ?13" KEY,
+        " end_time = ?12, ending = ?13, requeue_node = NULL" KEY,
     /* A version below the first with a cancel had the start. */
     [STORE_SQL_ACK] =
         "UPDATE attempts SET acked_version = max(acked_version, ?3),"
@@ -164,6 +196,30 @@ const char *const store_sql[STORE_SQL_COUNT] = {
     [STORE_SQL_SHOW] = SHOW
         "FROM tasks t JOIN attempts a ON a.job_id = t.job_id AND a.task_id = t.task_id"
         " AND a.attempt = t.attempt WHERE t.job_id = ?1 AND t.task_id = ?2",
+    [STORE_SQL_SHOW_EARLIER] = SHOW
+        "FROM tasks t JOIN attempts a ON a.job_id = t.job_id AND a.task_id = t.task_id"
+        " AND a.attempt < t.attempt WHERE t.job_id = ?1 AND t.task_id = ?2 ORDER BY a.attempt",
+    [STORE_SQL_PUT_EVENT] =
+        "INSERT INTO events (time, job_id, task_id, attempt, node, user, status, cause, exit_code,"
+        " signal, error_message) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+    [STORE_SQL_EVENTS] =
+        "SELECT id, time, job_id, task_id, attempt, node, user, status, cause, exit_code, signal,"
+        " error_message FROM events WHERE id > ?1 ORDER BY id LIMIT ?2",
+    [STORE_SQL_EVENT_RANGE] =
+        "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0),"
+        " (SELECT min(id) FROM events)",
+    /* The current attempts that ended before ?1. */
+    [STORE_SQL_ENDED] =
+        "SELECT a.job_id, a.task_id FROM attempts a INDEXED BY attempts_ended"
+        " JOIN tasks t ON t.job_id = a.job_id AND t.task_id = a.task_id AND t.attempt = a.attempt"
+        " WHERE a.status >= 3 AND a.end_time < ?1 LIMIT ?2",
+    [STORE_SQL_DROP_TASK] = "DELETE FROM tasks WHERE job_id = ?1 AND task_id = ?2",
+    [STORE_SQL_DROP_JOB] =
+        "DELETE FROM jobs WHERE job_id = ?1"
+        " AND NOT EXISTS (SELECT 1 FROM tasks WHERE job_id = ?1)",
+    [STORE_SQL_DROP_EVENTS] =
+        "DELETE FROM events WHERE id <= (SELECT max(id) FROM"
+        " (SELECT id, time FROM events ORDER BY id LIMIT ?2) WHERE time < ?1)",
     [STORE_SQL_HAS_NODE] = "SELECT 1 FROM nodes WHERE name = ?1",
     [STORE_SQL_PUT_NODE] =
         "INSERT OR REPLACE INTO nodes (name, instance, boot_id, version, cgroup_mode,"

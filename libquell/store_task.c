@@ -102,7 +102,8 @@ int store_add_task(struct store *store, const struct store_task *task, struct er
         return r;
     db_bind_int(attempt, 1, task->job_id);
     db_bind_int(attempt, 2, task->task_id);
-    db_bind_text(attempt, 3, task->node);
+    db_bind_int(attempt, 3, 0);
+    db_bind_text(attempt, 4, task->node);
     return db_run(attempt, err);
 }
 

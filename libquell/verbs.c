@@ -1,4 +1,4 @@
-/* verbs.c - the verbs that change something: add, submit, cancel. */
+/* verbs.c - the verbs that change one task: add, submit, cancel, requeue. */
 #include "libquell/quell_impl.h"
 
 #include "base/clock.h"
@@ -7,17 +7,16 @@
 
 #include <stdlib.h>
 
-static const struct quell_refusal no_memory = {TASK_E_BUSY, "no memory to do what was asked"};
+const struct quell_refusal verb_no_memory = {TASK_E_BUSY, "no memory to do what was asked"};
 
-/* Refusals are numbers of enum task_error; a negative errno is the disk's or the memory's. */
-static bool is_refusal(int result)
+bool verb_is_refusal(int result)
 {
     return result < -4095;
 }
 
 static void finish(struct quell *quell, struct call *call, int result, const struct err *err)
 {
-    if (is_refusal(result)) {
+    if (verb_is_refusal(result)) {
         call_refuse(call, result, err->text);
     } else if (result < 0) {
         round_fail(quell, err);
@@ -70,7 +69,7 @@ void quell_submit_task(struct quell *quell, uint32_t job_id, uint32_t task_id,
     struct err err;
 
     if (!call) {
-        on_done(arg, &no_memory, NULL);
+        on_done(arg, &verb_no_memory, NULL);
         return;
     }
     call->on_done.task = on_done;
@@ -106,6 +105,16 @@ static int choose_ids(struct quell *quell, const struct quell_task_request *requ
     return r < 0 ? r : 0;
 }
 
+static int check_node(struct quell *quell, const char *node, struct err *err)
+{
+    int r = store_has_node(quell->store, node, err);
+
+    if (r == STORE_NONE)
+        return err_set(err, TASK_E_NOT_FOUND, "no node named %.255s has said hello to this head",
+                       node);
+    return r;
+}
+
 static int put_task(struct quell *quell, const struct quell_task_request *request,
                     const struct task_check_user *user, struct task_place *ret, struct err *err)
 {
@@ -123,10 +132,7 @@ static int put_task(struct quell *quell, const struct quell_task_request *reques
     int r = spec_pack(request, user->user, task.grace_ms, &spec, &task.spec_len, err);
 
     if (r == 0)
-        r = store_has_node(quell->store, request->node, err);
-    if (r == STORE_NONE)
-        return err_set(err, TASK_E_NOT_FOUND, "no node named %s has said hello to this head",
-                       request->node);
+        r = check_node(quell, request->node, err);
     if (r == 0)
         r = choose_ids(quell, request, ret, err);
     if (r == 0)
@@ -150,10 +156,12 @@ static int add(struct quell *quell, const struct quell_task_request *request,
         r = task_check_user(request, who, &user, err);
     if (r == 0)
         r = put_task(quell, request, &user, ret, err);
-    if (r < 0 || !request->submit)
+    if (r == 0)
+        r = find_task(quell, *ret, &attempt, err);
+    if (r < 0)
         return r;
-    r = find_task(quell, *ret, &attempt, err);
-    return r < 0 ? r : attempt_queue(quell, &attempt, err);
+    return request->submit ? attempt_queue(quell, &attempt, err)
+                           : attempt_note(quell, &attempt, err);
 }
 
 void quell_add_task(struct quell *quell, const struct quell_task_request *request,
@@ -165,7 +173,7 @@ void quell_add_task(struct quell *quell, const struct quell_task_request *reques
     int r;
 
     if (!call) {
-        on_done(arg, &no_memory, NULL);
+        on_done(arg, &verb_no_memory, NULL);
         return;
     }
     r = add(quell, request, who, &place, &err);
@@ -176,9 +184,9 @@ void quell_add_task(struct quell *quell, const struct quell_task_request *reques
     finish(quell, call, r, &err);
 }
 
-static int make_wish(const char *message, size_t message_len,
-                     const struct quell_cancel_options *options, const struct quell_who *who,
-                     struct cancel_wish *ret, struct err *err)
+int verb_make_wish(const char *message, size_t message_len,
+                   const struct quell_cancel_options *options, const struct quell_who *who,
+                   struct cancel_wish *ret, struct err *err)
 {
     int r = task_rules_check_message(message, message_len, err);
 
@@ -196,8 +204,8 @@ static int make_wish(const char *message, size_t message_len,
     return r;
 }
 
-static int cancel(struct quell *quell, struct task_place place, const struct cancel_wish *wish,
-                  const struct quell_who *who, struct err *err)
+int verb_cancel_one(struct quell *quell, struct task_place place, const struct cancel_wish *wish,
+                    const struct quell_who *who, struct err *err)
 {
     struct store_attempt attempt;
     int r = find_task(quell, place, &attempt, err);
@@ -218,75 +226,54 @@ void quell_cancel_task(struct quell *quell, uint32_t job_id, uint32_t task_id, c
     int r;
 
     if (!call) {
-        on_done(arg, &no_memory, NULL);
+        on_done(arg, &verb_no_memory, NULL);
         return;
     }
     call->on_done.task = on_done;
     call->changes = true;
     call->job_id = job_id;
     call->task_id = task_id;
-    r = make_wish(message, message_len, options, who, &wish, &err);
+    r = verb_make_wish(message, message_len, options, who, &wish, &err);
     if (r == 0)
-        r = cancel(quell, place, &wish, who, &err);
+        r = verb_cancel_one(quell, place, &wish, who, &err);
     finish(quell, call, r, &err);
 }
 
-/* Keeps in @call the tasks whose cancel was accepted. A refusal for one stops none of the others;
-   without any accepted, the last refusal is the answer. */
-static int cancel_each(struct quell *quell, struct call *call, const struct cancel_wish *wish,
-                       const struct quell_who *who, struct err *err)
+static int requeue(struct quell *quell, struct task_place place,
+                   const struct quell_requeue_options *options, const struct quell_who *who,
+                   struct err *err)
 {
-    size_t accepted = 0;
-    int refusal = 0;
-
-    for (size_t i = 0; i < call->ids_len; i++) {
-        int r = cancel(quell, (struct task_place){call->job_id, call->ids[i]}, wish, who, err);
-
-        if (is_refusal(r))
-            refusal = r;
-        else if (r < 0)
-            return r;
-        else
-            call->ids[accepted++] = call->ids[i];
-    }
-    call->ids_len = accepted;
-    return accepted > 0 ? 0 : refusal;
-}
-
-static int cancel_job(struct quell *quell, struct call *call, const struct cancel_wish *wish,
-                      const struct quell_who *who, struct err *err)
-{
-    int r = store_live_tasks(quell->store, call->job_id, &call->ids, &call->ids_len, err);
-
-    if (r == STORE_NONE)
-        return err_set(err, TASK_E_NOT_FOUND, "there is no job %u", call->job_id);
-    if (r < 0)
-        return r;
-    if (call->ids_len == 0)
-        return err_set(err, TASK_E_ENDED,
-                       "every task of job %u has ended: there is none left to be cancelled",
-                       call->job_id);
-    return cancel_each(quell, call, wish, who, err);
-}
-
-void quell_cancel_job(struct quell *quell, uint32_t job_id, const char *message, size_t message_len,
-                      const struct quell_cancel_options *options, const struct quell_who *who,
-                      quell_on_tasks on_done, void *arg)
-{
-    struct call *call = call_new(CALL_JOB, arg);
+    const struct quell_cancel_options cancel = {options->has_grace, options->grace_ms};
+    struct store_attempt attempt;
     struct cancel_wish wish;
+    int r = verb_make_wish(NULL, 0, &cancel, who, &wish, err);
+
+    wish.by_requeue = true;
+    if (r == 0)
+        r = find_task(quell, place, &attempt, err);
+    if (r == 0)
+        r = permit(TASK_VERB_REQUEUE, &attempt, who, err);
+    if (r == 0 && options->node)
+        r = check_node(quell, options->node, err);
+    return r < 0 ? r : attempt_requeue(quell, &attempt, options->node, &wish, err);
+}
+
+void quell_requeue_task(struct quell *quell, uint32_t job_id, uint32_t task_id,
+                        const struct quell_requeue_options *options, const struct quell_who *who,
+                        quell_on_task on_done, void *arg)
+{
+    static const struct quell_requeue_options none;
+    struct call *call = call_new(CALL_TASK, arg);
+    struct task_place place = {job_id, task_id};
     struct err err;
-    int r;
 
     if (!call) {
-        on_done(arg, &no_memory, NULL, 0, false);
+        on_done(arg, &verb_no_memory, NULL);
         return;
     }
-    call->on_done.tasks = on_done;
+    call->on_done.task = on_done;
     call->changes = true;
     call->job_id = job_id;
-    r = make_wish(message, message_len, options, who, &wish, &err);
-    if (r == 0)
-        r = cancel_job(quell, call, &wish, who, &err);
-    finish(quell, call, r, &err);
+    call->task_id = task_id;
+    finish(quell, call, requeue(quell, place, options ? options : &none, who, &err), &err);
 }

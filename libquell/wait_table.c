@@ -1,4 +1,5 @@
-/* wait_table.c - the calls that wait for a task to end: found by task, and by deadline. */
+/* wait_table.c - the calls that wait for a task to end or for an event: by task, and by deadline.
+ */
 #include "libquell/call.h"
 
 #include <search.h>
@@ -16,6 +17,7 @@ void wait_table_init(struct wait_table *table)
 {
     *table = (struct wait_table){0};
     TAILQ_INIT(&table->deadlines);
+    TAILQ_INIT(&table->events);
     TAILQ_INIT(&table->ended);
 }
 
@@ -72,31 +74,45 @@ static void insert_by_deadline(struct wait_table *table, struct call *call)
 
 bool wait_table_add(struct wait_table *table, struct call *call)
 {
-    struct wait_place *place = make_place(table, call);
-
-    if (!place)
-        return false;
-    call->place = place;
-    TAILQ_INSERT_TAIL(&place->calls, call, place_entry);
+    if (call->kind == CALL_EVENTS) {
+        TAILQ_INSERT_TAIL(&table->events, call, place_entry);
+    } else {
+        call->place = make_place(table, call);
+        if (!call->place)
+            return false;
+        TAILQ_INSERT_TAIL(&call->place->calls, call, place_entry);
+    }
+    call->parked = true;
     insert_by_deadline(table, call);
     return true;
 }
 
-static void take(struct wait_table *table, struct call *call, struct call_list *to)
+static void leave_place(struct wait_table *table, struct call *call)
 {
     struct wait_place *place = call->place;
 
-    TAILQ_REMOVE(&table->deadlines, call, entry);
     TAILQ_REMOVE(&place->calls, call, place_entry);
     call->place = NULL;
     call->kind = CALL_TASK; /* it waits no longer */
-    TAILQ_INSERT_TAIL(to, call, entry);
     if (!TAILQ_EMPTY(&place->calls))
         return;
     if (place->ended)
         TAILQ_REMOVE(&table->ended, place, ended_entry);
     (void) tdelete(place, &table->root, compare_places);
     free(place);
+}
+
+void wait_table_take(struct wait_table *table, struct call *call, struct call_list *to)
+{
+    if (!call->parked)
+        return;
+    call->parked = false;
+    TAILQ_REMOVE(&table->deadlines, call, entry);
+    if (call->place)
+        leave_place(table, call);
+    else
+        TAILQ_REMOVE(&table->events, call, place_entry);
+    TAILQ_INSERT_TAIL(to, call, entry);
 }
 
 void wait_table_note_end(struct wait_table *table, uint32_t job_id, uint32_t task_id)
@@ -109,10 +125,16 @@ void wait_table_note_end(struct wait_table *table, uint32_t job_id, uint32_t tas
     TAILQ_INSERT_TAIL(&table->ended, place, ended_entry);
 }
 
+void wait_table_note_event(struct wait_table *table)
+{
+    table->event_noted = true;
+}
+
 void wait_table_forget_ends(struct wait_table *table)
 {
     struct wait_place *place;
 
+    table->event_noted = false;
     while ((place = TAILQ_FIRST(&table->ended))) {
         TAILQ_REMOVE(&table->ended, place, ended_entry);
         place->ended = false;
@@ -122,10 +144,15 @@ void wait_table_forget_ends(struct wait_table *table)
 void wait_table_take_ended(struct wait_table *table, struct call_list *to)
 {
     struct wait_place *place;
+    struct call *call;
 
+    /* First the events: who waits for a task, and stops then, has seen its last one. */
+    while (table->event_noted && (call = TAILQ_FIRST(&table->events)))
+        wait_table_take(table, call, to);
+    table->event_noted = false;
     /* The last call of a place takes the place with it. */
     while ((place = TAILQ_FIRST(&table->ended)))
-        take(table, TAILQ_FIRST(&place->calls), to);
+        wait_table_take(table, TAILQ_FIRST(&place->calls), to);
 }
 
 void wait_table_take_due(struct wait_table *table, uint64_t now_us, struct call_list *to)
@@ -133,5 +160,5 @@ void wait_table_take_due(struct wait_table *table, uint64_t now_us, struct call_
     struct call *call;
 
     while ((call = TAILQ_FIRST(&table->deadlines)) && call->deadline_us <= now_us)
-        take(table, call, to);
+        wait_table_take(table, call, to);
 }

@@ -14,6 +14,28 @@ static void take_message(struct task_cancel *cancel, const struct cancel_wish *w
     cancel->has_message = true;
 }
 
+static void take_asker(struct task_cancel *cancel, const struct cancel_wish *wish)
+{
+    cancel->by_requeue = wish->by_requeue;
+    cancel->has_by_uid = true;
+    cancel->by_uid = wish->uid;
+    (void) snprintf(cancel->by_name, sizeof(cancel->by_name), "%s", wish->name ? wish->name : "");
+    cancel->time_us = wish->time_us;
+}
+
+/* The kill only ever comes earlier. */
+static void take_grace(struct task_cancel *cancel, const struct cancel_wish *wish)
+{
+    uint64_t kill_time_us = wish->time_us + wish->grace_ms * 1000;
+
+    if (!wish->has_grace)
+        return;
+    if (wish->grace_ms < cancel->grace_ms)
+        cancel->grace_ms = wish->grace_ms;
+    if (kill_time_us < cancel->kill_time_us)
+        cancel->kill_time_us = kill_time_us;
+}
+
 void task_cancel_merge(struct task_cancel *cancel, const struct cancel_wish *wish,
                        uint64_t task_grace_ms)
 {
@@ -21,17 +43,15 @@ void task_cancel_merge(struct task_cancel *cancel, const struct cancel_wish *wis
         *cancel = (struct task_cancel){
             .accepted = true,
             .grace_ms = wish->has_grace ? wish->grace_ms : task_grace_ms,
-            .has_by_uid = true,
-            .by_uid = wish->uid,
-            .time_us = wish->time_us,
         };
-        (void) snprintf(cancel->by_name, sizeof(cancel->by_name), "%s",
-                        wish->name ? wish->name : "");
+        cancel->kill_time_us = wish->time_us + cancel->grace_ms * 1000;
+        take_asker(cancel, wish);
         take_message(cancel, wish);
         return;
     }
-    if (wish->has_grace && wish->grace_ms < cancel->grace_ms)
-        cancel->grace_ms = wish->grace_ms;
+    if (cancel->by_requeue && !wish->by_requeue)
+        take_asker(cancel, wish);
+    take_grace(cancel, wish);
     if (!cancel->has_message)
         take_message(cancel, wish);
 }

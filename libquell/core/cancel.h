@@ -4,7 +4,8 @@
  * cancel.h - the cancels that were accepted for one attempt, as one. Pure.
  *
  * Source: DESIGN section 3: a further cancel may only shorten the grace, and gives the message if
- * there was none; who cancelled first, and when, stands.
+ * there was none; who cancelled first, and when, stands. A requeue of a running task is a cancel
+ * too; a cancel that comes after it is the one that people will ask about.
  */
 #include "ipc/task.h"
 #include "quell.pb-c.h"
@@ -20,6 +21,8 @@ struct task_cancel {
     uint32_t by_uid;
     char by_name[CANCEL_NAME_SIZE]; /* "" when not known */
     uint64_t time_us;               /* wall */
+    uint64_t kill_time_us;          /* wall: when the grace is over, as the head reckons */
+    bool by_requeue;                /* no cancel proper was accepted yet */
 };
 
 struct cancel_wish {     /* one cancel, already checked */
@@ -30,6 +33,7 @@ struct cancel_wish {     /* one cancel, already checked */
     uint32_t uid;
     const char *name; /* NULL: not known */
     uint64_t time_us;
+    bool by_requeue;
 };
 
 /* Accepts @wish. @task_grace_ms counts where neither it nor an earlier cancel named a grace. */

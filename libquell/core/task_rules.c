@@ -22,6 +22,13 @@ static const struct rule rules[TASK_STATUS_COUNT][TASK_VERB_COUNT] = {
     },
     [TASK_RUNNING] = {
         [TASK_VERB_CANCEL] = DO(TASK_STEP_CANCEL_AT_NODE),
+        [TASK_VERB_REQUEUE] = DO(TASK_STEP_REQUEUE_AT_NODE),
+    },
+    [TASK_FAILED] = {
+        [TASK_VERB_REQUEUE] = DO(TASK_STEP_REQUEUE),
+    },
+    [TASK_CANCELLED] = {
+        [TASK_VERB_REQUEUE] = DO(TASK_STEP_REQUEUE),
     },
 };
 /* clang-format on */
@@ -36,6 +43,9 @@ static const struct verb_text {
     [TASK_VERB_CANCEL] = {TASK_E_ENDED,
                           "only a task that is not submitted, queued or running can be cancelled",
                           "cancel"},
+    [TASK_VERB_REQUEUE] = {TASK_E_WRONG_STATUS,
+                           "only a task that is running, failed or cancelled can be requeued",
+                           "requeue"},
 };
 _Static_assert(sizeof(verbs) / sizeof(verbs[0]) == TASK_VERB_COUNT, "a verb has no text");
 
@@ -51,6 +61,16 @@ int task_rules_refuse(enum task_verb verb, struct task_place place, enum task_st
     assert(verb < TASK_VERB_COUNT);
     return err_set(err, verbs[verb].code, "task %" PRIu32 ".%" PRIu32 " is %s: %s", place.job_id,
                    place.task_id, task_status_name(status), verbs[verb].rule);
+}
+
+int task_rules_check_rerunnable(struct task_place place, bool rerunnable, struct err *err)
+{
+    if (rerunnable)
+        return 0;
+    return err_set(err, TASK_E_NOT_RERUNNABLE,
+                   "task %" PRIu32 ".%" PRIu32
+                   " is not rerunnable: it was added as one that must not be requeued",
+                   place.job_id, place.task_id);
 }
 
 int task_rules_refuse_unknown(struct task_place place, struct err *err)

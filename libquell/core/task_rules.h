@@ -9,13 +9,15 @@
  */
 #include "ipc/task.h"
 
-enum task_verb { TASK_VERB_SUBMIT, TASK_VERB_CANCEL, TASK_VERB_COUNT };
+enum task_verb { TASK_VERB_SUBMIT, TASK_VERB_CANCEL, TASK_VERB_REQUEUE, TASK_VERB_COUNT };
 
 enum task_step {
     TASK_STEP_REFUSE,
-    TASK_STEP_QUEUE,          /* becomes Queued */
-    TASK_STEP_CANCEL,         /* becomes Cancelled at once */
-    TASK_STEP_CANCEL_AT_NODE, /* the node has to end it; until then the status stays */
+    TASK_STEP_QUEUE,           /* becomes Queued */
+    TASK_STEP_CANCEL,          /* becomes Cancelled at once */
+    TASK_STEP_CANCEL_AT_NODE,  /* the node has to end it; until then the status stays */
+    TASK_STEP_REQUEUE,         /* the next attempt becomes Queued */
+    TASK_STEP_REQUEUE_AT_NODE, /* the same, once the node has ended this one */
 };
 
 /* @offered: the node may have the command to start it (matters for Queued only). */
@@ -29,6 +31,8 @@ struct task_place { /* the task that a refusal names */
 /* The refusal for TASK_STEP_REFUSE. */
 int task_rules_refuse(enum task_verb verb, struct task_place place, enum task_status status,
                       struct err *err);
+/* 0, or TASK_E_NOT_RERUNNABLE. Asked where the status allows a requeue. */
+int task_rules_check_rerunnable(struct task_place place, bool rerunnable, struct err *err);
 int task_rules_refuse_unknown(struct task_place place, struct err *err);
 
 struct task_owner {

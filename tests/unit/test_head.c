@@ -1,262 +1,5 @@
-/* quell-head as it is run: over its socket, with a node that speaks the wire. */
-#include "test_libquell_rig.h"
-
-#include "base/clock.h"
-#include "base/fdio.h"
-
-#include <criterion/criterion.h>
-#include <fcntl.h>
-#include <jansson.h>
-#include <poll.h>
-#include <pwd.h>
-#include <signal.h>
-#include <spawn.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#define NOBODY 65534
-
-static struct rig rig; /* its directory and address only: the head is a process */
-static struct peer peer;
-static char socket_path[96], config[96];
-static pid_t head;
-
-/* ---- the program ---- */
-
-struct run {
-    int status; /* exit code, or -signal */
-    char out[4096];
-    char err[4096];
-};
-
-static void read_file(const char *name, char *buffer, size_t size)
-{
-    char path[128];
-    int fd;
-
-    (void) snprintf(path, sizeof(path), "%s/%s", rig.dir, name);
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    cr_assert_geq(fd, 0);
-    memset(buffer, 0, size);
-    cr_assert_geq(fdio_read(fd, buffer, size - 1), 0);
-    (void) close(fd);
-}
-
-static pid_t spawn(const char *const *args)
-{
-    posix_spawn_file_actions_t actions;
-    char out[128], err[128];
-    const char *argv[32] = {QUELL_HEAD};
-    pid_t pid;
-
-    for (size_t i = 0; args[i]; i++)
-        argv[i + 1] = args[i];
-    (void) snprintf(out, sizeof(out), "%s/out", rig.dir);
-    (void) snprintf(err, sizeof(err), "%s/err", rig.dir);
-    (void) posix_spawn_file_actions_init(&actions);
-    (void) posix_spawn_file_actions_addopen(&actions, 1, out, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    (void) posix_spawn_file_actions_addopen(&actions, 2, err, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    cr_assert_eq(posix_spawn(&pid, QUELL_HEAD, &actions, NULL, (char *const *) argv, environ), 0);
-    (void) posix_spawn_file_actions_destroy(&actions);
-    return pid;
-}
-
-static int finish(pid_t pid)
-{
-    int status;
-
-    cr_assert_eq(waitpid(pid, &status, 0), pid);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-}
-
-static struct run run(const char *const *args)
-{
-    struct run ret = {.status = finish(spawn(args))};
-
-    read_file("out", ret.out, sizeof(ret.out));
-    read_file("err", ret.err, sizeof(ret.err));
-    return ret;
-}
-
-#define RUN(...) run((const char *const[]){__VA_ARGS__, NULL})
-
-static void make_place(void)
-{
-    char nodes[96];
-
-    rig = (struct rig){.heartbeat_ms = 5000};
-    (void) snprintf(rig.dir, sizeof(rig.dir), "/tmp/quell-head-XXXXXX");
-    cr_assert(mkdtemp(rig.dir));
-    cr_assert_eq(chmod(rig.dir, 0711), 0);
-    (void) snprintf(nodes, sizeof(nodes), "%s/nodes", rig.dir);
-    cr_assert_eq(mkdir(nodes, 0700), 0);
-    (void) snprintf(rig.state_dir, sizeof(rig.state_dir), "%s/state", rig.dir);
-    (void) snprintf(rig.url, sizeof(rig.url), "ipc://%s/head.ipc", nodes);
-    (void) snprintf(socket_path, sizeof(socket_path), "%s/head.sock", rig.dir);
-    (void) snprintf(config, sizeof(config), "%s/head.conf", rig.dir);
-}
-
-/* Also after a test that has failed, with its head still there. */
-static void remove_place(void)
-{
-    if (head > 0) {
-        (void) kill(head, SIGKILL);
-        (void) waitpid(head, NULL, 0);
-    }
-    rig_remove_tree(rig.dir);
-}
-
-static void write_config(const char *text)
-{
-    int fd = open(config, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-
-    cr_assert_eq(fdio_write(fd, text, strlen(text)), 0);
-    (void) close(fd);
-}
-
-/* ---- HTTP ---- */
-
-static int connect_socket(void)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    (void) snprintf(address.sun_path, sizeof(address.sun_path), "%s", socket_path);
-    if (connect(fd, (struct sockaddr *) &address, sizeof(address)) == 0)
-        return fd;
-    (void) close(fd);
-    return -1;
-}
-
-static void start_head(void)
-{
-    const char *const args[] = {"--listen",    rig.url,    "--socket", socket_path, "--state-dir",
-                                rig.state_dir, "--config", config,     NULL};
-    uint64_t until_us = clock_mono_us() + RIG_WAIT_MS * 1000;
-    int fd;
-
-    head = spawn(args);
-    while ((fd = connect_socket()) < 0) {
-        if (clock_mono_us() >= until_us) {
-            char log[4096];
-
-            read_file("err", log, sizeof(log));
-            remove_place();
-            cr_assert_fail("the head does not come up: %s", log);
-        }
-        (void) poll(NULL, 0, 5);
-    }
-    (void) close(fd);
-}
-
-static void stop_head(void)
-{
-    if (head <= 0)
-        return;
-    (void) kill(head, SIGTERM);
-    cr_expect_eq(finish(head), 0, "the head's end");
-    head = 0;
-}
-
-struct http {
-    int status;
-    json_t *json; /* NULL: it was none */
-    char text[65536];
-};
-
-static void talk(const char *method, const char *path, const char *body, char *answer, size_t size)
-{
-    static char request[70000];
-    int fd = connect_socket();
-    ssize_t len;
-
-    cr_assert_geq(fd, 0);
-    (void) snprintf(
-        request, sizeof(request),
-        "%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %zu\r\n\r\n%s", method,
-        path, strlen(body), body);
-    cr_assert_eq(fdio_write(fd, request, strlen(request)), 0);
-    len = fdio_read(fd, answer, size - 1);
-    cr_assert_geq(len, 0);
-    answer[len] = '\0';
-    (void) close(fd);
-}
-
-/* The same as somebody else: credentials are those of the process that connects. */
-static void talk_as(uid_t uid, const char *method, const char *path, const char *body, char *answer,
-                    size_t size)
-{
-    int fds[2];
-    ssize_t len;
-    pid_t pid;
-
-    cr_assert_eq(pipe(fds), 0);
-    pid = fork();
-    if (pid == 0) {
-        if (setresgid(uid, uid, uid) < 0 || setresuid(uid, uid, uid) < 0)
-            _exit(1);
-        talk(method, path, body, answer, size);
-        (void) fdio_write(fds[1], answer, strlen(answer));
-        _exit(0);
-    }
-    (void) close(fds[1]);
-    len = fdio_read(fds[0], answer, size - 1);
-    answer[len] = '\0';
-    (void) close(fds[0]);
-    cr_assert_eq(finish(pid), 0);
-}
-
-static struct http *ask_as(uid_t uid, const char *method, const char *path, const char *body)
-{
-    static struct http http;
-    const char *start;
-
-    if (http.json)
-        json_decref(http.json);
-    if (uid == geteuid())
-        talk(method, path, body, http.text, sizeof(http.text));
-    else
-        talk_as(uid, method, path, body, http.text, sizeof(http.text));
-    cr_assert_eq(strncmp(http.text, "HTTP/1.1 ", 9), 0, "%s", http.text);
-    http.status = (int) strtol(http.text + 9, NULL, 10);
-    start = strstr(http.text, "\r\n\r\n");
-    cr_assert(start);
-    http.json = json_loads(start + 4, 0, NULL);
-    return &http;
-}
-
-static struct http *ask(const char *method, const char *path, const char *body)
-{
-    return ask_as(geteuid(), method, path, body);
-}
-
-static const char *text_of(const json_t *json, const char *name)
-{
-    const char *text = json_string_value(json_object_get(json, name));
-
-    return text ? text : "(none)";
-}
-
-static void expect_error(const struct http *http, int status, const char *code, const char *text)
-{
-    const json_t *error = json_object_get(http->json, "error");
-
-    cr_expect_eq(http->status, status, "%s", http->text);
-    cr_expect_str_eq(text_of(error, "code"), code, "%s", http->text);
-    cr_expect_str_eq(text_of(error, "text"), text, "%s", http->text);
-}
-
-static void expect_status(const struct http *http, const char *status)
-{
-    cr_expect_eq(http->status, 200, "%s", http->text);
-    cr_expect_str_eq(text_of(http->json, "status"), status, "%s", http->text);
-}
+/* quell-head: how it is started, and what its socket answers. */
+#include "test_head_fixture.h"
 
 /* ---- how it is started ---- */
 
@@ -300,10 +43,15 @@ Test(head_program, a_configuration_is_checked)
 
     write_config("# all of it\n[head]\nlisten = ipc:///run/a\nlisten = ipc:///run/b\n"
                  "socket = /run/h.sock\nstate_dir = /var/x\nheartbeat = 500ms\ninsecure = no\n"
-                 "[tasks]\ngrace = 1m\n");
+                 "[tasks]\ngrace = 1m\nkeep = 1h\n");
     check = RUN("--config", config, "--check-config");
     cr_expect_eq(check.status, 0, "%s", check.err);
     cr_expect_str_eq(check.out, "ok\n");
+    write_config("[head]\nsocket = /run/h.sock\n");
+    check = RUN("--config", config, "--check-config");
+    cr_expect_eq(check.status, 2, "%s", check.out);
+    cr_expect(strstr(check.err, "no address for the agents to dial"), "%s", check.err);
+    cr_expect_eq(RUN("--config", config, "--check-config", "--listen", "ipc:///run/a").status, 0);
     check = RUN("--check-config", "--config", "/nonexistent.conf");
     cr_expect_eq(check.status, 1);
     cr_expect(strstr(check.err, "/nonexistent.conf"), "%s", check.err);
@@ -322,6 +70,8 @@ static const struct bad_config bad_configs[] = {
     {"[head]\nheartbeat = 0\n", ":2:", "\"0\" is not a duration"},
     {"[head]\n\nheartbeat = 2h\n", ":3:", "\"2h\" is not a duration"},
     {"[tasks]\ngrace = 25h\n", ":2:", "\"25h\" is not a duration"},
+    {"[tasks]\nkeep = 999ms\n", ":2:", "\"999ms\" is not a duration from 1s to 87600h"},
+    {"[tasks]\nkeep = 87601h\n", ":2:", "\"87601h\" is not a duration"},
     {"[head]\nsocket = here\n", ":2:", "'here' is not an absolute path"},
     {"[head]\ninsecure = perhaps\n", ":2:", "perhaps"},
     {"[head]\nsocket = /a\nsocket = /b\n", ":3:", "socket"},
@@ -400,32 +150,15 @@ Test(head_program, sigterm_and_sigint_end_it_cleanly)
 
 /* ---- its socket ---- */
 
-static void setup(void)
-{
-    make_place();
-    write_config("[head]\nheartbeat = 5s\n[tasks]\ngrace = 7s\n");
-    start_head();
-    peer_connect(&peer, &rig, "n1");
-    peer_hello(&peer, NULL, 0);
-}
-
-static void teardown(void)
-{
-    peer_close(&peer);
-    stop_head();
-    remove_place();
-}
-
 TestSuite(head, .init = setup, .fini = teardown, .timeout = 60);
-
-#define TASK_N1 "{\"node\":\"n1\",\"command\":[\"/bin/true\"]}"
 
 Test(head, a_new_task_has_every_member_and_null_for_what_is_not_known)
 {
     static const char *const nulls[] = {
-        "uid",   "name",         "error_message", "exit_code",    "signal",     "cause",
-        "stuck", "cancelled_by", "cancel_time",   "submit_time",  "start_time", "end_time",
-        "proof", "usage",        "runtime_ms",    "memory_bytes", "cpus",
+        "uid",          "name",     "error_message", "exit_code",    "signal",
+        "cause",        "stuck",    "cancelled_by",  "cancel_time",  "submit_time",
+        "start_time",   "end_time", "proof",         "usage",        "runtime_ms",
+        "memory_bytes", "cpus",     "kill_time",     "requeue_node",
     };
     const struct http *http = ask("POST", "/v1/tasks", TASK_N1);
     json_t *task = http->json;
@@ -491,11 +224,6 @@ Test(head, every_member_of_a_new_task_is_taken)
     cr_expect_eq(spec->grace_ms, 0);
 }
 
-struct bad_body {
-    const char *body;
-    const char *text;
-};
-
 static const struct bad_body bad_bodies[] = {
     {"[]", "the body must be a JSON object"},
     {"{\"node\":1}", "node must be a string without NUL"},
@@ -556,13 +284,21 @@ Test(head, a_body_that_is_not_json_is_400)
 
 Test(head, unknown_paths_are_404_and_wrong_methods_405)
 {
-    static const char *const unknown[] = {
-        "/",        "/v1", "/v1/task", "/v1/tasks/1.1/requeue", "/v1/jobs/1", "/v1/jobs/1/submit",
-        "/v2/tasks"};
+    static const char *const unknown[] = {"/",
+                                          "/v1",
+                                          "/v1/task",
+                                          "/v1/tasks/1.1/peek",
+                                          "/v1/tasks/1.1/",
+                                          "/v1/events/1",
+                                          "/v1/jobs/1",
+                                          "/v1/jobs/1/submit",
+                                          "/v2/tasks"};
     static const char *const wrong[][2] = {
-        {"DELETE", "/v1/tasks"},         {"POST", "/v1/tasks/1.1"}, {"GET", "/v1/tasks/1.1/cancel"},
-        {"GET", "/v1/jobs/1/cancel"},    {"POST", "/v1/nodes"},     {"PUT", "/healthz"},
-        {"GET", "/v1/tasks/1.1/submit"},
+        {"DELETE", "/v1/tasks"},         {"POST", "/v1/tasks/1.1"},
+        {"GET", "/v1/tasks/1.1/cancel"}, {"GET", "/v1/jobs/1/cancel"},
+        {"POST", "/v1/nodes"},           {"PUT", "/healthz"},
+        {"GET", "/v1/tasks/1.1/submit"}, {"GET", "/v1/tasks/1.1/requeue"},
+        {"POST", "/v1/events"},          {"POST", "/v1/head"},
     };
 
     for (size_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++)
@@ -575,12 +311,23 @@ Test(head, unknown_paths_are_404_and_wrong_methods_405)
 Test(head, parameters_that_make_no_sense_are_400)
 {
     static const char *const paths[] = {
-        "/v1/tasks?limit=0",        "/v1/tasks?limit=1001",
-        "/v1/tasks?limit=x",        "/v1/tasks?job_id=0",
-        "/v1/tasks?after=7",        "/v1/tasks?status=Done",
-        "/v1/tasks?node=a/b",       "/v1/tasks/0.1",
-        "/v1/tasks/1.2147483648",   "/v1/tasks/1",
-        "/v1/tasks/1.1?wait_ms=-1", "/v1/tasks/1.1?wait_ms=60001",
+        "/v1/tasks?limit=0",
+        "/v1/tasks?limit=1001",
+        "/v1/tasks?limit=x",
+        "/v1/tasks?job_id=0",
+        "/v1/tasks?after=7",
+        "/v1/tasks?status=Done",
+        "/v1/tasks?node=a/b",
+        "/v1/tasks/0.1",
+        "/v1/tasks/1.2147483648",
+        "/v1/tasks/1",
+        "/v1/tasks/1.1?wait_ms=-1",
+        "/v1/tasks/1.1?wait_ms=60001",
+        "/v1/events?after=x",
+        "/v1/events?after=-1",
+        "/v1/events?follow=2",
+        "/v1/events?follow=",
+        "/v1/events?after=9223372036854775808",
     };
 
     for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {

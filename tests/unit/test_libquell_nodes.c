@@ -288,7 +288,7 @@ Test(libquell_nodes, each_node_has_its_own_commands_and_speaks_for_itself_alone)
     (void) peer_one_command(&peer);
     ending_exit(&ending, &proof, 0);
     cr_expect_not(peer_report_ending(&other, mine.uid, 1, &ending));
-    cr_expect_eq(rig_show(&rig, 1, 1).task.status, TASK_QUEUED);
+    cr_expect_eq(rig_show(&rig, 1, 1).task.current.status, TASK_QUEUED);
     cr_expect(strstr(rig.log, "node n2 reports task"), "%s", rig.log);
     peer_close(&other);
 }
@@ -341,7 +341,7 @@ Test(libquell_nodes, a_task_that_both_sides_know_goes_on)
     list = known_of(&known, task.uid, 1);
     (void) snprintf(peer.boot_id, sizeof(peer.boot_id), "boot-2");
     peer_hello(&peer, &list, 1);
-    cr_expect_eq(rig_show(&rig, 1, 1).task.status, TASK_RUNNING);
+    cr_expect_eq(rig_show(&rig, 1, 1).task.current.status, TASK_RUNNING);
     cr_expect_eq(peer_poll(&peer, NULL, 0)->commands->n_commands, 0);
 }
 
@@ -354,10 +354,10 @@ Test(libquell_nodes, a_task_that_a_reboot_took_is_failed)
     (void) snprintf(peer.boot_id, sizeof(peer.boot_id), "boot-2");
     peer_hello(&peer, NULL, 0);
     outcome = rig_show(&rig, 1, 1);
-    cr_expect_eq(outcome.task.status, TASK_FAILED);
-    cr_expect_eq(outcome.task.cause, TASK_CAUSE_NODE_REBOOTED);
-    cr_expect_eq(outcome.task.exit_code, TASK_UNKNOWN);
-    cr_expect_not(outcome.task.proof.known);
+    cr_expect_eq(outcome.task.current.status, TASK_FAILED);
+    cr_expect_eq(outcome.task.current.cause, TASK_CAUSE_NODE_REBOOTED);
+    cr_expect_eq(outcome.task.current.exit_code, TASK_UNKNOWN);
+    cr_expect_not(outcome.task.current.proof.known);
     cr_expect_str_eq(outcome.message,
                      "node n1 has rebooted, and nothing of the task is left there: "
                      "how it ended is not known");
@@ -372,8 +372,8 @@ Test(libquell_nodes, a_task_that_the_node_forgot_without_a_reboot_is_failed_as_u
     quell_wait_task(rig.quell, 1, 1, 60000, on_outcome_task, &waited);
     peer_hello(&peer, NULL, 0);
     outcome = rig_show(&rig, 1, 1);
-    cr_expect_eq(outcome.task.status, TASK_FAILED);
-    cr_expect_eq(outcome.task.cause, TASK_CAUSE_UNKNOWN);
+    cr_expect_eq(outcome.task.current.status, TASK_FAILED);
+    cr_expect_eq(outcome.task.current.cause, TASK_CAUSE_UNKNOWN);
     cr_expect_eq(waited.calls, 1, "who waits is told");
 }
 
@@ -387,10 +387,10 @@ Test(libquell_nodes, a_task_that_is_gone_is_cancelled_when_its_cancel_was_accept
     (void) snprintf(peer.boot_id, sizeof(peer.boot_id), "boot-2");
     peer_hello(&peer, NULL, 0);
     outcome = rig_show(&rig, 1, 1);
-    cr_expect_eq(outcome.task.status, TASK_CANCELLED);
-    cr_expect_eq(outcome.task.cause, TASK_CAUSE_CANCELLED);
+    cr_expect_eq(outcome.task.current.status, TASK_CANCELLED);
+    cr_expect_eq(outcome.task.current.cause, TASK_CAUSE_CANCELLED);
     cr_expect_str_eq(outcome.message, "enough");
-    cr_expect_not(outcome.task.proof.known);
+    cr_expect_not(outcome.task.current.proof.known);
 }
 
 Test(libquell_nodes, what_was_never_acknowledged_is_sent_again_after_a_hello)
@@ -401,7 +401,7 @@ Test(libquell_nodes, what_was_never_acknowledged_is_sent_again_after_a_hello)
     (void) rig_add_simple(&rig, "n1", 0, true);
     first = peer_one_command(&peer);
     peer_hello(&peer, NULL, 0);
-    cr_expect_eq(rig_show(&rig, 1, 1).task.status, TASK_QUEUED);
+    cr_expect_eq(rig_show(&rig, 1, 1).task.current.status, TASK_QUEUED);
     again = peer_one_command(&peer);
     cr_expect_eq(memcmp(first.uid, again.uid, 16), 0);
     cr_expect(again.start);
@@ -434,7 +434,7 @@ Test(libquell_nodes, a_tombstone_that_is_gone_is_made_again)
     command = peer_one_command(&peer);
     peer_ack(&peer, &command);
     peer_hello(&peer, NULL, 0);
-    cr_expect_eq(rig_show(&rig, 1, 1).task.status, TASK_QUEUED);
+    cr_expect_eq(rig_show(&rig, 1, 1).task.current.status, TASK_QUEUED);
     command = peer_one_command(&peer);
     cr_expect(command.cancel);
     cr_expect_not(command.start);
@@ -496,8 +496,8 @@ Test(libquell_nodes, a_hello_in_parts_counts_once_the_last_has_come)
     expect_hello_done(send_part(1, false, &list, 1), true); /* its answer was lost */
     expect_hello_done(send_part(2, true, NULL, 0), false);
     expect_hello_done(send_part(2, true, NULL, 0), false);
-    cr_expect_eq(rig_show(&rig, 1, 1).task.status, TASK_RUNNING);
-    cr_expect_eq(rig_show(&rig, 2, 1).task.status, TASK_RUNNING);
+    cr_expect_eq(rig_show(&rig, 1, 1).task.current.status, TASK_RUNNING);
+    cr_expect_eq(rig_show(&rig, 2, 1).task.current.status, TASK_RUNNING);
     cr_expect_eq(peer_poll(&peer, NULL, 0)->commands->n_commands, 0);
 }
 
@@ -539,9 +539,9 @@ Test(libquell_nodes, a_silent_node_is_unreachable_and_keeps_its_tasks)
     } while (strcmp(nodes.node_states[0], "up") == 0 && ++rounds < 20);
     cr_expect_str_eq(nodes.node_states[0], "unreachable");
     cr_expect_neq(nodes.nodes[0].last_heard_us, 0);
-    cr_expect_eq(rig_show(&rig, 1, 1).task.status, TASK_RUNNING);
+    cr_expect_eq(rig_show(&rig, 1, 1).task.current.status, TASK_RUNNING);
     /* What is submitted now can't be there: its cancel needs no word of the node. */
     (void) rig_add_simple(&rig, "n1", 0, true);
-    cr_expect_eq(rig_cancel(&rig, 2, 1, NULL, -1, &alice_asks).task.status, TASK_CANCELLED);
+    cr_expect_eq(rig_cancel(&rig, 2, 1, NULL, -1, &alice_asks).task.current.status, TASK_CANCELLED);
     expect_refused(try_poll(&peer, 0), QUELL__PB__REFUSED_CODE__REFUSED_SESSION);
 }

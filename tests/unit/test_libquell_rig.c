@@ -19,6 +19,14 @@ static void on_log(void *arg, int level, const char *text)
     (void) snprintf(rig->log + len, sizeof(rig->log) - len, "<%d>%s\n", level, text);
 }
 
+static void on_node(void *arg, const char *node, const char *state)
+{
+    struct rig *rig = arg;
+    size_t len = strlen(rig->nodes_told);
+
+    (void) snprintf(rig->nodes_told + len, sizeof(rig->nodes_told) - len, "%s %s;", node, state);
+}
+
 void rig_start(struct rig *rig)
 {
     const char *urls[] = {rig->url};
@@ -27,8 +35,11 @@ void rig_start(struct rig *rig)
         .listen = urls,
         .listen_len = 1,
         .heartbeat_ms = rig->heartbeat_ms,
+        .keep_ms = rig->keep_ms,
         .on_log = on_log,
         .log_arg = rig,
+        .on_node = on_node,
+        .node_arg = rig,
     };
     struct err err;
 
@@ -382,10 +393,10 @@ void on_outcome_task(void *arg, const struct quell_refusal *refusal, const struc
     if (!task)
         return;
     outcome->task = *task;
-    outcome->has_message = task->error_message != NULL;
-    COPY(outcome->message, task->error_message);
-    COPY(outcome->by_name, task->cancelled_by_name);
-    COPY(outcome->node, task->node);
+    outcome->has_message = task->current.error_message != NULL;
+    COPY(outcome->message, task->current.error_message);
+    COPY(outcome->by_name, task->current.cancelled_by_name);
+    COPY(outcome->node, task->current.node);
     COPY(outcome->user, task->user);
     COPY(outcome->name, task->name);
 }
@@ -401,7 +412,43 @@ void on_outcome_tasks(void *arg, const struct quell_refusal *refusal,
     for (size_t i = 0; i < len && i < 64; i++) {
         outcome->job_ids[i] = tasks[i].job_id;
         outcome->task_ids[i] = tasks[i].task_id;
-        outcome->statuses[i] = tasks[i].status;
+        outcome->statuses[i] = tasks[i].current.status;
+    }
+}
+
+void on_outcome_results(void *arg, const struct quell_refusal *refusal,
+                        const struct quell_result *results, size_t len)
+{
+    struct outcome *outcome = arg;
+
+    take_refusal(outcome, refusal);
+    outcome->len = len;
+    for (size_t i = 0; i < len && i < 64; i++) {
+        outcome->job_ids[i] = results[i].job_id;
+        outcome->task_ids[i] = results[i].task_id;
+        outcome->codes[i] = results[i].refusal ? results[i].refusal->code : 0;
+        cr_assert((results[i].refusal == NULL) != (results[i].task == NULL));
+        if (results[i].task)
+            outcome->statuses[i] = results[i].task->current.status;
+    }
+}
+
+void on_outcome_events(void *arg, const struct quell_refusal *refusal,
+                       const struct quell_events *events)
+{
+    struct outcome *outcome = arg;
+
+    take_refusal(outcome, refusal);
+    if (!events)
+        return;
+    outcome->len = events->len;
+    outcome->gap = events->gap;
+    outcome->last_id = events->last_id;
+    for (size_t i = 0; i < events->len && i < 64; i++) {
+        outcome->job_ids[i] = events->events[i].job_id;
+        outcome->task_ids[i] = events->events[i].task_id;
+        outcome->statuses[i] = events->events[i].status;
+        outcome->attempts[i] = events->events[i].attempt;
     }
 }
 
@@ -478,7 +525,28 @@ struct outcome rig_cancel_job(struct rig *rig, uint32_t job_id, const struct que
 {
     struct outcome outcome = {0};
 
-    quell_cancel_job(rig->quell, job_id, "all of them", 11, NULL, who, on_outcome_tasks, &outcome);
+    quell_cancel_job(rig->quell, job_id, "all of them", 11, NULL, who, on_outcome_results,
+                     &outcome);
+    rig_wait(rig, &outcome);
+    return outcome;
+}
+
+struct outcome rig_requeue(struct rig *rig, uint32_t job_id, uint32_t task_id, const char *node,
+                           const struct quell_who *who)
+{
+    const struct quell_requeue_options options = {.node = node};
+    struct outcome outcome = {0};
+
+    quell_requeue_task(rig->quell, job_id, task_id, &options, who, on_outcome_task, &outcome);
+    rig_wait(rig, &outcome);
+    return outcome;
+}
+
+struct outcome rig_events(struct rig *rig, uint64_t after_id, size_t limit)
+{
+    struct outcome outcome = {0};
+
+    (void) quell_read_events(rig->quell, after_id, limit, 0, on_outcome_events, &outcome);
     rig_wait(rig, &outcome);
     return outcome;
 }
@@ -520,6 +588,6 @@ struct remembered rig_running_task(struct rig *rig, struct peer *peer)
     cr_assert(command.start);
     peer_ack(peer, &command);
     cr_assert(peer_report_started(peer, command.uid, 1));
-    cr_assert_eq(rig_show(rig, command.job_id, command.task_id).task.status, TASK_RUNNING);
+    cr_assert_eq(rig_show(rig, command.job_id, command.task_id).task.current.status, TASK_RUNNING);
     return command;
 }

@@ -18,8 +18,10 @@ struct rig {
     char state_dir[96];
     char url[128];
     uint64_t heartbeat_ms;
-    struct quell *quell; /* NULL: the head is another process */
-    char log[8192];      /* all lines so far */
+    uint64_t keep_ms;     /* 0: the default */
+    char nodes_told[256]; /* "n1 up;" and so on */
+    struct quell *quell;  /* NULL: the head is another process */
+    char log[8192];       /* all lines so far */
 };
 
 void rig_remove_tree(const char *dir); /* with all that is in it */
@@ -87,6 +89,10 @@ struct outcome { /* what a callback was told, by value */
     uint32_t task_ids[64];
     uint32_t job_ids[64];
     enum task_status statuses[64];
+    uint32_t attempts[64]; /* of events */
+    int codes[64];         /* of results: 0, or the refusal's number */
+    bool gap;
+    uint64_t last_id;
     struct quell_node nodes[8];
     char node_names[8][64], node_states[8][16], node_modes[8][16];
 };
@@ -94,6 +100,10 @@ struct outcome { /* what a callback was told, by value */
 void on_outcome_task(void *arg, const struct quell_refusal *refusal, const struct quell_task *task);
 void on_outcome_tasks(void *arg, const struct quell_refusal *refusal,
                       const struct quell_task *tasks, size_t len, bool more);
+void on_outcome_results(void *arg, const struct quell_refusal *refusal,
+                        const struct quell_result *results, size_t len);
+void on_outcome_events(void *arg, const struct quell_refusal *refusal,
+                       const struct quell_events *events);
 void on_outcome_nodes(void *arg, const struct quell_refusal *refusal,
                       const struct quell_node *nodes, size_t len);
 /* Lets the head work until @outcome has been told. */
@@ -111,6 +121,10 @@ struct outcome rig_submit(struct rig *rig, uint32_t job_id, uint32_t task_id,
 struct outcome rig_cancel(struct rig *rig, uint32_t job_id, uint32_t task_id, const char *message,
                           int64_t grace_ms, const struct quell_who *who); /* grace < 0: none */
 struct outcome rig_cancel_job(struct rig *rig, uint32_t job_id, const struct quell_who *who);
+/* @node: NULL for where it was. */
+struct outcome rig_requeue(struct rig *rig, uint32_t job_id, uint32_t task_id, const char *node,
+                           const struct quell_who *who);
+struct outcome rig_events(struct rig *rig, uint64_t after_id, size_t limit); /* those there are */
 struct outcome rig_show(struct rig *rig, uint32_t job_id, uint32_t task_id);
 struct outcome rig_list(struct rig *rig, const struct quell_filter *filter);
 struct outcome rig_nodes(struct rig *rig);

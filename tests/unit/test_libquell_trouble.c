@@ -92,9 +92,9 @@ Test(libquell_trouble, one_failure_refuses_every_verb_of_its_round_and_no_reader
     cr_expect_eq(cancelled.refusal.code, TASK_E_BUSY);
     cr_expect_eq(late.refusal.code, TASK_E_BUSY, "0x%08X", (unsigned) late.refusal.code);
     cr_expect_not(shown.refused);
-    cr_expect_eq(shown.task.status, TASK_NOT_SUBMITTED);
+    cr_expect_eq(shown.task.current.status, TASK_NOT_SUBMITTED);
     free_disk();
-    cr_expect_eq(rig_cancel(&rig, 1, 1, NULL, -1, &alice_asks).task.status, TASK_CANCELLED);
+    cr_expect_eq(rig_cancel(&rig, 1, 1, NULL, -1, &alice_asks).task.current.status, TASK_CANCELLED);
 }
 
 Test(libquell_trouble, a_report_that_could_not_be_recorded_is_not_acknowledged)
@@ -111,11 +111,11 @@ Test(libquell_trouble, a_report_that_could_not_be_recorded_is_not_acknowledged)
     ending.text = text;
     fill_disk();
     cr_expect_not(peer_report_ending(&peer, task.uid, 2, &ending));
-    cr_expect_eq(rig_show(&rig, 1, 1).task.status, TASK_RUNNING);
+    cr_expect_eq(rig_show(&rig, 1, 1).task.current.status, TASK_RUNNING);
     cr_expect_eq(waited.calls, 0);
     free_disk();
     cr_expect(peer_report_ending(&peer, task.uid, 2, &ending));
-    cr_expect_eq(rig_show(&rig, 1, 1).task.status, TASK_FAILED);
+    cr_expect_eq(rig_show(&rig, 1, 1).task.current.status, TASK_FAILED);
     cr_expect_eq(waited.calls, 1);
     cr_expect(strstr(rig.log, "nothing could be recorded"), "%s", rig.log);
 }
@@ -159,13 +159,13 @@ Test(libquell_trouble, a_failure_takes_back_what_its_round_had_recorded_before)
     cr_assert(reply);
     cr_assert_eq(reply->body_case, QUELL__PB__REPLY__BODY_REFUSED, "it was acknowledged");
     cr_expect_eq(reply->refused->code, QUELL__PB__REFUSED_CODE__REFUSED_BUSY);
-    cr_expect_eq(rig_show(&rig, 1, 1).task.status, TASK_RUNNING);
+    cr_expect_eq(rig_show(&rig, 1, 1).task.current.status, TASK_RUNNING);
     free_disk();
     send_ending(small.uid, "short");
     reply = peer_receive(&peer, RIG_WAIT_MS);
     cr_assert(reply);
     cr_expect_eq(reply->body_case, QUELL__PB__REPLY__BODY_REPORT_ACKED);
-    cr_expect_eq(rig_show(&rig, 1, 1).task.status, TASK_FAILED);
+    cr_expect_eq(rig_show(&rig, 1, 1).task.current.status, TASK_FAILED);
 }
 
 Test(libquell_trouble, a_hello_that_could_not_be_recorded_settles_nothing)
@@ -229,7 +229,7 @@ Test(libquell_trouble, what_was_acknowledged_outlives_the_head)
     expect_epoch(1, head_id);
     rig_stop(&rig);
     rig_start(&rig);
-    cr_expect_eq(rig_show(&rig, 1, 1).task.status, TASK_RUNNING);
+    cr_expect_eq(rig_show(&rig, 1, 1).task.current.status, TASK_RUNNING);
     cr_expect_str_eq(rig_show(&rig, 1, 1).message, "before the end");
     cr_expect_str_eq(rig_nodes(&rig).node_states[0], "unreachable");
     expect_epoch(2, head_id); /* refused: the session is of the life before */
@@ -262,7 +262,7 @@ Test(libquell_trouble, closing_does_what_was_asked_and_tells_everybody_who_waits
     cr_expect_eq(asked.calls, 1);
     cr_expect_eq(asked.refusal.code, TASK_E_BUSY);
     rig_start(&rig);
-    cr_expect_eq(rig_show(&rig, 2, 1).task.status, TASK_CANCELLED);
+    cr_expect_eq(rig_show(&rig, 2, 1).task.current.status, TASK_CANCELLED);
 }
 
 static int again; /* how often a callback has asked once more */
@@ -284,7 +284,7 @@ Test(libquell_trouble, what_is_asked_while_the_head_is_closing_is_refused_and_no
     rig_stop(&rig);
     cr_expect_eq(again, 2);
     rig_start(&rig);
-    cr_expect_eq(rig_show(&rig, 1, 1).task.status, TASK_NOT_SUBMITTED);
+    cr_expect_eq(rig_show(&rig, 1, 1).task.current.status, TASK_NOT_SUBMITTED);
 }
 
 /* ---- opening ---- */

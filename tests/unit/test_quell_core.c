@@ -19,9 +19,10 @@ struct cell {
     const char *sentence;
 };
 
-#define ONLY_SUBMIT "only a task that is not submitted can be submitted"
-#define ONLY_CANCEL "only a task that is not submitted, queued or running can be cancelled"
-#define REFUSE      TASK_STEP_REFUSE, TASK_STEP_REFUSE
+#define ONLY_SUBMIT  "only a task that is not submitted can be submitted"
+#define ONLY_CANCEL  "only a task that is not submitted, queued or running can be cancelled"
+#define ONLY_REQUEUE "only a task that is running, failed or cancelled can be requeued"
+#define REFUSE       TASK_STEP_REFUSE, TASK_STEP_REFUSE
 
 static const struct cell cells[] = {
     {TASK_VERB_SUBMIT, TASK_NOT_SUBMITTED, TASK_STEP_QUEUE, TASK_STEP_QUEUE, 0, NULL},
@@ -44,6 +45,16 @@ static const struct cell cells[] = {
      "task 7.1 is TaskStatus_Failed: " ONLY_CANCEL},
     {TASK_VERB_CANCEL, TASK_CANCELLED, REFUSE, TASK_E_ENDED,
      "task 7.1 is TaskStatus_Cancelled: " ONLY_CANCEL},
+    {TASK_VERB_REQUEUE, TASK_NOT_SUBMITTED, REFUSE, TASK_E_WRONG_STATUS,
+     "task 7.1 is TaskStatus_NotSubmitted: " ONLY_REQUEUE},
+    {TASK_VERB_REQUEUE, TASK_QUEUED, REFUSE, TASK_E_WRONG_STATUS,
+     "task 7.1 is TaskStatus_Queued: " ONLY_REQUEUE},
+    {TASK_VERB_REQUEUE, TASK_RUNNING, TASK_STEP_REQUEUE_AT_NODE, TASK_STEP_REQUEUE_AT_NODE, 0,
+     NULL},
+    {TASK_VERB_REQUEUE, TASK_FINISHED, REFUSE, TASK_E_WRONG_STATUS,
+     "task 7.1 is TaskStatus_Finished: " ONLY_REQUEUE},
+    {TASK_VERB_REQUEUE, TASK_FAILED, TASK_STEP_REQUEUE, TASK_STEP_REQUEUE, 0, NULL},
+    {TASK_VERB_REQUEUE, TASK_CANCELLED, TASK_STEP_REQUEUE, TASK_STEP_REQUEUE, 0, NULL},
 };
 _Static_assert(sizeof(cells) / sizeof(cells[0]) == TASK_VERB_COUNT * TASK_STATUS_COUNT,
                "a cell is missing");
@@ -77,6 +88,7 @@ Test(quell_core, refusals_carry_the_numbers_of_the_contract)
     cr_expect_eq((unsigned) TASK_E_MESSAGE_TOO_LONG, 0x800402D3u);
     cr_expect_eq((unsigned) TASK_E_WRONG_STATUS, 0x8007139Fu);
     cr_expect_eq((unsigned) TASK_E_DENIED, 0x80070005u);
+    cr_expect_eq((unsigned) TASK_E_NOT_RERUNNABLE, 0x80040612u);
 }
 
 Test(quell_core, an_unknown_task_is_refused_by_its_name)
@@ -86,6 +98,17 @@ Test(quell_core, an_unknown_task_is_refused_by_its_name)
     cr_expect_eq(task_rules_refuse_unknown((struct task_place){2147483647, 1}, &err),
                  TASK_E_UNKNOWN_TASK);
     cr_expect_str_eq(err.text, "there is no task 2147483647.1");
+}
+
+Test(quell_core, a_task_that_is_not_rerunnable_is_refused_by_its_name)
+{
+    struct task_place place = {7, 1};
+    struct err err;
+
+    cr_expect_eq(task_rules_check_rerunnable(place, true, &err), 0);
+    cr_expect_eq(task_rules_check_rerunnable(place, false, &err), TASK_E_NOT_RERUNNABLE);
+    cr_expect_str_eq(err.text,
+                     "task 7.1 is not rerunnable: it was added as one that must not be requeued");
 }
 
 /* ---- who may ---- */
@@ -200,6 +223,57 @@ Test(quell_core, further_cancels_only_shorten_the_grace)
     cr_expect_eq(cancel.grace_ms, 0);
     cr_expect_eq(cancel.by_uid, 1);
     cr_expect_eq(cancel.time_us, 1);
+}
+
+Test(quell_core, the_kill_only_ever_comes_earlier)
+{
+    static const struct {
+        uint64_t at_ms;
+        int64_t grace_ms;
+        uint64_t kill_ms;
+    } rows[] = {
+        {1000, 10000, 11000}, {2000, 20000, 11000}, {3000, -1, 11000},
+        {4000, 8000, 11000}, /* shorter, and later all the same */
+        {5000, 2000, 7000},   {6000, 0, 6000},      {9000, 0, 6000},
+    };
+    struct task_cancel cancel = {0};
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct cancel_wish wish = {.has_grace = rows[i].grace_ms >= 0,
+                                   .grace_ms = (uint64_t) rows[i].grace_ms,
+                                   .time_us = rows[i].at_ms * 1000};
+
+        task_cancel_merge(&cancel, &wish, 15000);
+        cr_expect_eq(cancel.kill_time_us, rows[i].kill_ms * 1000, "row %zu: %lu", i,
+                     cancel.kill_time_us);
+    }
+}
+
+static void merge_requeue(struct task_cancel *cancel, uint32_t uid)
+{
+    struct cancel_wish wish = {.uid = uid, .name = "somebody", .time_us = uid, .by_requeue = true};
+
+    task_cancel_merge(cancel, &wish, 15000);
+}
+
+Test(quell_core, a_cancel_behind_a_requeue_is_the_one_that_is_named)
+{
+    struct task_cancel cancel = {0};
+
+    merge_requeue(&cancel, 1);
+    cr_expect(cancel.accepted && !cancel.has_message);
+    cr_expect_eq(cancel.by_uid, 1);
+    merge(&cancel, "stop", -1, 2);
+    cr_expect_eq(cancel.by_uid, 2);
+    cr_expect_eq(cancel.time_us, 2);
+    cr_expect_str_eq(cancel.message, "stop");
+    merge(&cancel, "again", -1, 3);
+    cr_expect_eq(cancel.by_uid, 2, "among cancels the first stands");
+    merge_requeue(&cancel, 4);
+    cr_expect_eq(cancel.by_uid, 2);
+    merge(&cancel, NULL, -1, 5);
+    cr_expect_eq(cancel.by_uid, 2);
+    cr_expect_str_eq(cancel.message, "stop");
 }
 
 Test(quell_core, the_first_message_stands_also_an_empty_one)
