@@ -4,6 +4,7 @@
 #            (QUELL_DEMO_OUTPUT: a file with the output of a run, instead of a run)
 #   names    verbs, options, files and links that the documents name exist
 #   config   the example configuration files are accepted and hold every key
+#   canceltask  each row of docs/canceltask.md names tests, and they exist
 #   wire     docs/examples/tiny_head.py, made from docs/wire.md alone, runs a task on a real agent
 #   update   puts the output of ./demo.sh into README.md
 set -u -o pipefail
@@ -182,6 +183,56 @@ check_config() { # PROGRAM EXAMPLE SOURCE FLAG
 	grep -qE '\.section = "' "$source" || complain "no keys were found in $source"
 }
 
+# ---- canceltask ----
+
+# Each test that there is, as SUITE.NAME.
+list_tests() {
+	cat tests/*/*.c | tr -s ' \t\n' ' ' |
+		grep -oE '\b(Test|ParameterizedTest)\([^)]*\)' |
+		sed -nE -e 's/^Test\( ?([a-z0-9_]+) ?, ?([a-z0-9_]+).*/\1.\2/p' \
+			-e 's/^ParameterizedTest\([^,]*, ?([a-z0-9_]+) ?, ?([a-z0-9_]+).*/\1.\2/p' | sort -u
+}
+
+# What is wrong with the rows of the tables in the document $1 that have a column "test", a line each.
+judge_rows() {
+	awk -F ' *[|] *' -v tests="$tmp/tests" '
+		BEGIN { while ((getline line < tests) > 0) known[line] = 1 }
+		!/^\|/ { column = 0; next }
+		/^\|---/ { next }
+		{ header = 0; for (i = 1; i <= NF; i++) if ($i == "test") { column = i; header = 1 } }
+		header || !column { next }
+		{
+			count++; cell = $column; named = 0
+			while (match(cell, /`[^`]+`/)) {
+				name = substr(cell, RSTART + 1, RLENGTH - 2); cell = substr(cell, RSTART + RLENGTH)
+				named++
+				if (!(name in known)) print "\"" $2 "\" names " name ", which does not exist"
+			}
+			if (!named) print "\"" $2 "\" names no test"
+		}
+		END { if (count < 50) print "only " count + 0 " rows with tests were found" }' "$1"
+}
+
+check_canceltask() {
+	local document=docs/canceltask.md line word
+	list_tests >"$tmp/tests"
+	while read -r line; do
+		complain "$document: $line"
+	done < <(judge_rows "$document")
+	# The judge is not blind: a test that is renamed, and a cell that is empty.
+	sed 's/`task\.every_status/`task.some_status/' "$document" >"$tmp/renamed.md"
+	sed -E 's/`(requeue|crossing)\.[a-z0-9_]+`//g' "$document" >"$tmp/emptied.md"
+	judge_rows "$tmp/renamed.md" | grep -q 'names task.some_status.*, which does not exist' &&
+		judge_rows "$tmp/emptied.md" | grep -q 'names no test' ||
+		complain "a row that is wrong is not noticed"
+	while read -r word; do
+		grep -q "\b$word(" libquell/quell.h || complain "$document: libquell has no $word()"
+	done < <(grep -oE '\bquell_[a-z_]+\(\)' "$document" | tr -d '()' | sort -u)
+	while read -r word; do
+		grep -q "^| $word |" "$document" || complain "$document lacks the refusal $word"
+	done < <(sed -nE 's/.*TASK_E_[A-Z_]+ = \(int\) (0x[0-9A-F]+).*/\1/p' ipc/task.h)
+}
+
 # ---- the wire ----
 
 await() { # FILE TEXT: waits until TEXT is in FILE
@@ -218,6 +269,7 @@ config)
 	check_config quelld quelld.conf agent/options.c --head
 	check_config quell-head head.conf head/options.c --listen
 	;;
+canceltask) check_canceltask ;;
 wire) check_wire ;;
 *)
 	sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}" >&2

@@ -9,8 +9,9 @@ endif()
 
 pkg_check_modules(JANSSON_INTEGRATION REQUIRED IMPORTED_TARGET jansson)
 quell_library(integration_world SOURCES
-  "${integration}/asker.c" "${integration}/janitor.c" "${integration}/program.c"
-  "${integration}/stream.c" "${integration}/tasks.c" "${integration}/world.c"
+  "${integration}/asker.c" "${integration}/await.c" "${integration}/janitor.c"
+  "${integration}/prober.c" "${integration}/program.c" "${integration}/stream.c"
+  "${integration}/tasks.c" "${integration}/world.c"
   LINKS base PkgConfig::JANSSON_INTEGRATION PkgConfig::CRITERION)
 target_compile_definitions(integration_world PUBLIC
   QUELL_TEST_BIN_DIR="${PROJECT_BINARY_DIR}/bin"
@@ -21,8 +22,16 @@ if(TARGET quell-supervisor)
   add_dependencies(integration_world quell-supervisor)
 endif()
 
-foreach(topic agent_socket awkward cancel cgroups hostile looks many max_running outcomes records refusals restart strace supervisor
+foreach(topic agent_socket awkward bad_clients cancel cgroups check_config crossing crowd history hostile
+    looks many max_running outcomes records refusals requeue restart rules status_table strace supervisor
     watch world_of_a_task)
   quell_test(test_${topic} integration "${integration}/test_${topic}.c" integration_world)
   set_tests_properties(integration.test_${topic} PROPERTIES TIMEOUT 600)
 endforeach()
+
+# Nothing beside it: it measures how long answers take.
+set_tests_properties(integration.test_agent_socket integration.test_crowd integration.test_bad_clients
+  PROPERTIES RUN_SERIAL ON)
+
+# The table of the design's section 3 as it is observed, cell by cell.
+add_custom_target(status_table COMMAND test_status_table VERBATIM USES_TERMINAL)

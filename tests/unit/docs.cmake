@@ -2,7 +2,7 @@
 quell_test(test_docs_wire unit test_docs_wire.c ipc_nanomsg)
 target_compile_definitions(test_docs_wire PRIVATE QUELL_WIRE_MD="${PROJECT_SOURCE_DIR}/docs/wire.md")
 
-foreach(step names config wire)
+foreach(step names config canceltask wire)
   quell_add_test(docs_${step} integration bash "${PROJECT_SOURCE_DIR}/tests/docs_test.sh" ${step}
     "${PROJECT_BINARY_DIR}/bin")
 endforeach()
