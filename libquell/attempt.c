@@ -9,6 +9,15 @@
 #include <stdio.h>
 #include <string.h>
 
+enum task_step attempt_step(enum task_verb verb, const struct store_attempt *attempt)
+{
+    enum task_reach reach = attempt->offered ? TASK_REACH_NODE : TASK_REACH_HEAD;
+
+    if (attempt->cancel.accepted)
+        reach = TASK_REACH_ENDING;
+    return task_rules_step(verb, attempt->status, reach);
+}
+
 /* The node may have the command from the moment that it could be sent. */
 static struct node *session_of(struct quell *quell, const char *name)
 {
@@ -115,7 +124,7 @@ int attempt_cancel(struct quell *quell, struct store_attempt *attempt,
                    const struct cancel_wish *wish, struct err *err)
 {
     struct task_place place = {attempt->job_id, attempt->task_id};
-    enum task_step step = task_rules_step(TASK_VERB_CANCEL, attempt->status, attempt->offered);
+    enum task_step step = attempt_step(TASK_VERB_CANCEL, attempt);
     int r;
 
     if (step == TASK_STEP_REFUSE)
@@ -135,7 +144,7 @@ int attempt_requeue(struct quell *quell, struct store_attempt *attempt, const ch
                     const struct cancel_wish *wish, struct err *err)
 {
     struct task_place place = {attempt->job_id, attempt->task_id};
-    enum task_step step = task_rules_step(TASK_VERB_REQUEUE, attempt->status, attempt->offered);
+    enum task_step step = attempt_step(TASK_VERB_REQUEUE, attempt);
     int r;
 
     if (step == TASK_STEP_REFUSE)

@@ -92,6 +92,7 @@ extern const struct quell_refusal verb_no_memory;
 
 /* ---- attempt.c: what verbs and messages do to an attempt ---- */
 
+enum task_step attempt_step(enum task_verb verb, const struct store_attempt *attempt);
 /* An event: the status that @attempt has now. The others below see to theirs. */
 int attempt_note(struct quell *quell, const struct store_attempt *attempt, struct err *err);
 int attempt_queue(struct quell *quell, struct store_attempt *attempt, struct err *err);

@@ -54,8 +54,7 @@ static int submit(struct quell *quell, struct task_place place, const struct que
 
     if (r == 0)
         r = permit(TASK_VERB_SUBMIT, &attempt, who, err);
-    if (r == 0 &&
-        task_rules_step(TASK_VERB_SUBMIT, attempt.status, attempt.offered) != TASK_STEP_QUEUE)
+    if (r == 0 && attempt_step(TASK_VERB_SUBMIT, &attempt) != TASK_STEP_QUEUE)
         r = task_rules_refuse(TASK_VERB_SUBMIT, place, attempt.status, err);
     if (r == 0)
         r = round_change(quell, err);

@@ -4,13 +4,12 @@
 #include <inttypes.h>
 
 struct rule {
-    enum task_step step;         /* a cell left out refuses */
-    enum task_step step_offered; /* the same, once the node may have the command */
+    enum task_step steps[TASK_REACH_COUNT]; /* a cell left out refuses */
 };
 
 /* clang-format off */
-#define DO(step)                  {(step), (step)}
-#define DO_UNLESS(step, offered)  {(step), (offered)}
+#define DO(step)                          {{(step), (step), (step)}}
+#define DO_BY_REACH(head, node, ending)   {{(head), (node), (ending)}}
 
 static const struct rule rules[TASK_STATUS_COUNT][TASK_VERB_COUNT] = {
     [TASK_NOT_SUBMITTED] = {
@@ -18,7 +17,11 @@ static const struct rule rules[TASK_STATUS_COUNT][TASK_VERB_COUNT] = {
         [TASK_VERB_CANCEL] = DO(TASK_STEP_CANCEL),
     },
     [TASK_QUEUED] = {
-        [TASK_VERB_CANCEL] = DO_UNLESS(TASK_STEP_CANCEL, TASK_STEP_CANCEL_AT_NODE),
+        [TASK_VERB_CANCEL] = DO_BY_REACH(TASK_STEP_CANCEL, TASK_STEP_CANCEL_AT_NODE,
+                                         TASK_STEP_CANCEL_AT_NODE),
+        /* It is being cancelled, and may run by now: its end becomes Queued. */
+        [TASK_VERB_REQUEUE] = DO_BY_REACH(TASK_STEP_REFUSE, TASK_STEP_REFUSE,
+                                          TASK_STEP_REQUEUE_AT_NODE),
     },
     [TASK_RUNNING] = {
         [TASK_VERB_CANCEL] = DO(TASK_STEP_CANCEL_AT_NODE),
@@ -49,10 +52,10 @@ static const struct verb_text {
 };
 _Static_assert(sizeof(verbs) / sizeof(verbs[0]) == TASK_VERB_COUNT, "a verb has no text");
 
-enum task_step task_rules_step(enum task_verb verb, enum task_status status, bool offered)
+enum task_step task_rules_step(enum task_verb verb, enum task_status status, enum task_reach reach)
 {
-    assert(verb < TASK_VERB_COUNT && status < TASK_STATUS_COUNT);
-    return offered ? rules[status][verb].step_offered : rules[status][verb].step;
+    assert(verb < TASK_VERB_COUNT && status < TASK_STATUS_COUNT && reach < TASK_REACH_COUNT);
+    return rules[status][verb].steps[reach];
 }
 
 int task_rules_refuse(enum task_verb verb, struct task_place place, enum task_status status,

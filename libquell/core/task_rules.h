@@ -20,8 +20,14 @@ enum task_step {
     TASK_STEP_REQUEUE_AT_NODE, /* the same, once the node has ended this one */
 };
 
-/* @offered: the node may have the command to start it (matters for Queued only). */
-enum task_step task_rules_step(enum task_verb verb, enum task_status status, bool offered);
+enum task_reach {                    /* how far a Queued task has come; matters for Queued only */
+                  TASK_REACH_HEAD,   /* its node can't have the command to start it */
+                  TASK_REACH_NODE,   /* its node may have it */
+                  TASK_REACH_ENDING, /* and has to confirm a cancel */
+                  TASK_REACH_COUNT,
+};
+
+enum task_step task_rules_step(enum task_verb verb, enum task_status status, enum task_reach reach);
 
 struct task_place { /* the task that a refusal names */
     uint32_t job_id;

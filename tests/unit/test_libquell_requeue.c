@@ -193,6 +193,26 @@ Test(libquell_requeue, a_requeue_makes_the_end_of_a_cancel_queued)
     cr_expect_eq(earlier.first.cancelled_by_uid, 1001);
 }
 
+Test(libquell_requeue, a_requeue_of_a_queued_task_whose_cancel_its_node_has_to_confirm_is_taken)
+{
+    struct remembered task;
+    Quell__Pb__Ending ending = QUELL__PB__ENDING__INIT;
+    Quell__Pb__Proof proof = QUELL__PB__PROOF__INIT;
+
+    (void) rig_add_simple(&rig, "n1", 0, true);
+    cr_expect_eq(rig_requeue(&rig, 1, 1, NULL, &alice_asks).refusal.code, TASK_E_WRONG_STATUS);
+    task = peer_one_command(&peer);
+    cr_assert_eq(rig_cancel(&rig, 1, 1, NULL, -1, &alice_asks).task.current.status, TASK_QUEUED);
+    cr_assert_not(rig_requeue(&rig, 1, 1, "n2", &alice_asks).refused);
+    cr_expect_str_eq(show_earlier().requeue_node, "n2");
+    ending.cause = QUELL__PB__CAUSE__CAUSE_CANCELLED;
+    ending.proof = &proof;
+    proof.method = QUELL__PB__METHOD__METHOD_NEVER_STARTED;
+    cr_assert(peer_report_ending(&peer, task.uid, 2, &ending));
+    cr_expect_str_eq(rig_show(&rig, 1, 1).node, "n2");
+    cr_expect_eq(rig_show(&rig, 1, 1).task.current.attempt, 1);
+}
+
 Test(libquell_requeue, a_requeue_is_refused_by_the_rules_and_changes_nothing)
 {
     static const char *const argv[] = {"/bin/true"};

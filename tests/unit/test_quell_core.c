@@ -14,7 +14,7 @@
 struct cell {
     enum task_verb verb;
     enum task_status status;
-    enum task_step step, step_offered;
+    enum task_step step, step_at_node, step_ending;
     int code;
     const char *sentence;
 };
@@ -22,10 +22,11 @@ struct cell {
 #define ONLY_SUBMIT  "only a task that is not submitted can be submitted"
 #define ONLY_CANCEL  "only a task that is not submitted, queued or running can be cancelled"
 #define ONLY_REQUEUE "only a task that is running, failed or cancelled can be requeued"
-#define REFUSE       TASK_STEP_REFUSE, TASK_STEP_REFUSE
+#define REFUSE       TASK_STEP_REFUSE, TASK_STEP_REFUSE, TASK_STEP_REFUSE
 
 static const struct cell cells[] = {
-    {TASK_VERB_SUBMIT, TASK_NOT_SUBMITTED, TASK_STEP_QUEUE, TASK_STEP_QUEUE, 0, NULL},
+    {TASK_VERB_SUBMIT, TASK_NOT_SUBMITTED, TASK_STEP_QUEUE, TASK_STEP_QUEUE, TASK_STEP_QUEUE, 0,
+     NULL},
     {TASK_VERB_SUBMIT, TASK_QUEUED, REFUSE, TASK_E_WRONG_STATUS,
      "task 7.1 is TaskStatus_Queued: " ONLY_SUBMIT},
     {TASK_VERB_SUBMIT, TASK_RUNNING, REFUSE, TASK_E_WRONG_STATUS,
@@ -36,9 +37,12 @@ static const struct cell cells[] = {
      "task 7.1 is TaskStatus_Failed: " ONLY_SUBMIT},
     {TASK_VERB_SUBMIT, TASK_CANCELLED, REFUSE, TASK_E_WRONG_STATUS,
      "task 7.1 is TaskStatus_Cancelled: " ONLY_SUBMIT},
-    {TASK_VERB_CANCEL, TASK_NOT_SUBMITTED, TASK_STEP_CANCEL, TASK_STEP_CANCEL, 0, NULL},
-    {TASK_VERB_CANCEL, TASK_QUEUED, TASK_STEP_CANCEL, TASK_STEP_CANCEL_AT_NODE, 0, NULL},
-    {TASK_VERB_CANCEL, TASK_RUNNING, TASK_STEP_CANCEL_AT_NODE, TASK_STEP_CANCEL_AT_NODE, 0, NULL},
+    {TASK_VERB_CANCEL, TASK_NOT_SUBMITTED, TASK_STEP_CANCEL, TASK_STEP_CANCEL, TASK_STEP_CANCEL, 0,
+     NULL},
+    {TASK_VERB_CANCEL, TASK_QUEUED, TASK_STEP_CANCEL, TASK_STEP_CANCEL_AT_NODE,
+     TASK_STEP_CANCEL_AT_NODE, 0, NULL},
+    {TASK_VERB_CANCEL, TASK_RUNNING, TASK_STEP_CANCEL_AT_NODE, TASK_STEP_CANCEL_AT_NODE,
+     TASK_STEP_CANCEL_AT_NODE, 0, NULL},
     {TASK_VERB_CANCEL, TASK_FINISHED, REFUSE, TASK_E_ENDED,
      "task 7.1 is TaskStatus_Finished: " ONLY_CANCEL},
     {TASK_VERB_CANCEL, TASK_FAILED, REFUSE, TASK_E_ENDED,
@@ -47,14 +51,16 @@ static const struct cell cells[] = {
      "task 7.1 is TaskStatus_Cancelled: " ONLY_CANCEL},
     {TASK_VERB_REQUEUE, TASK_NOT_SUBMITTED, REFUSE, TASK_E_WRONG_STATUS,
      "task 7.1 is TaskStatus_NotSubmitted: " ONLY_REQUEUE},
-    {TASK_VERB_REQUEUE, TASK_QUEUED, REFUSE, TASK_E_WRONG_STATUS,
-     "task 7.1 is TaskStatus_Queued: " ONLY_REQUEUE},
-    {TASK_VERB_REQUEUE, TASK_RUNNING, TASK_STEP_REQUEUE_AT_NODE, TASK_STEP_REQUEUE_AT_NODE, 0,
-     NULL},
+    {TASK_VERB_REQUEUE, TASK_QUEUED, TASK_STEP_REFUSE, TASK_STEP_REFUSE, TASK_STEP_REQUEUE_AT_NODE,
+     TASK_E_WRONG_STATUS, "task 7.1 is TaskStatus_Queued: " ONLY_REQUEUE},
+    {TASK_VERB_REQUEUE, TASK_RUNNING, TASK_STEP_REQUEUE_AT_NODE, TASK_STEP_REQUEUE_AT_NODE,
+     TASK_STEP_REQUEUE_AT_NODE, 0, NULL},
     {TASK_VERB_REQUEUE, TASK_FINISHED, REFUSE, TASK_E_WRONG_STATUS,
      "task 7.1 is TaskStatus_Finished: " ONLY_REQUEUE},
-    {TASK_VERB_REQUEUE, TASK_FAILED, TASK_STEP_REQUEUE, TASK_STEP_REQUEUE, 0, NULL},
-    {TASK_VERB_REQUEUE, TASK_CANCELLED, TASK_STEP_REQUEUE, TASK_STEP_REQUEUE, 0, NULL},
+    {TASK_VERB_REQUEUE, TASK_FAILED, TASK_STEP_REQUEUE, TASK_STEP_REQUEUE, TASK_STEP_REQUEUE, 0,
+     NULL},
+    {TASK_VERB_REQUEUE, TASK_CANCELLED, TASK_STEP_REQUEUE, TASK_STEP_REQUEUE, TASK_STEP_REQUEUE, 0,
+     NULL},
 };
 _Static_assert(sizeof(cells) / sizeof(cells[0]) == TASK_VERB_COUNT * TASK_STATUS_COUNT,
                "a cell is missing");
@@ -64,9 +70,12 @@ static void check_cell(const struct cell *cell, size_t index)
     struct task_place place = {7, 1};
     struct err err;
 
-    cr_expect_eq(task_rules_step(cell->verb, cell->status, false), cell->step, "cell %zu", index);
-    cr_expect_eq(task_rules_step(cell->verb, cell->status, true), cell->step_offered, "cell %zu",
+    cr_expect_eq(task_rules_step(cell->verb, cell->status, TASK_REACH_HEAD), cell->step, "cell %zu",
                  index);
+    cr_expect_eq(task_rules_step(cell->verb, cell->status, TASK_REACH_NODE), cell->step_at_node,
+                 "cell %zu", index);
+    cr_expect_eq(task_rules_step(cell->verb, cell->status, TASK_REACH_ENDING), cell->step_ending,
+                 "cell %zu", index);
     if (!cell->sentence)
         return;
     cr_expect_eq(task_rules_refuse(cell->verb, place, cell->status, &err), cell->code, "cell %zu",
