@@ -3,14 +3,13 @@
  */
 #include "cgroups/backend.h"
 
+#include <poll.h>
+
 static void hybrid_read_usage(struct task_cgroup *cg, struct task_cgroup_usage *ret)
 {
-    const int memory = cg->dirs.fd[CGROUP_SLOT_MEMORY];
-
     /* The kernel counts CPU time in every group of the unified hierarchy, controller or not. */
     ret->cpu_us = group_file_value(cg->dirs.fd[CGROUP_SLOT_UNIFIED], "cpu.stat", "usage_usec");
-    ret->memory_peak_bytes = group_file_number(memory, "memory.max_usage_in_bytes");
-    ret->oom_kills = group_file_value(memory, "memory.oom_control", "oom_kill");
+    v1_read_memory(cg->dirs.fd[CGROUP_SLOT_MEMORY], ret);
 }
 
 const struct task_cgroup_backend task_cgroup_backend_hybrid = {
@@ -20,4 +19,6 @@ const struct task_cgroup_backend task_cgroup_backend_hybrid = {
     .is_empty = unified_is_empty,
     .read_usage = hybrid_read_usage,
     .walked = CGROUP_SLOT_UNIFIED,
+    .controller = "",
+    .events = POLLPRI,
 };

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool is_gone(ssize_t code)
+bool group_is_gone(ssize_t code)
 {
     return code == -ENOENT || code == -ENODEV;
 }
@@ -29,20 +29,40 @@ int unified_open(struct task_cgroup *cg, struct err *err)
     return 0;
 }
 
-int unified_kill(struct task_cgroup *cg, struct err *err)
+static int write_kill(struct task_cgroup *cg, struct err *err)
 {
     int r = cgfs_write_open(cg->kill_fd, "1");
 
-    if (r < 0 && !is_gone(r))
+    if (r < 0 && !group_is_gone(r))
         return err_errno(err, r, "write cgroup.kill of %s", cg->dirs.cgroup_path);
     return 0;
+}
+
+static bool kill_member(void *arg, pid_t pid)
+{
+    (void) arg;
+    group_kill_process(pid);
+    return true;
+}
+
+int unified_kill(struct task_cgroup *cg, struct err *err)
+{
+    int r = write_kill(cg, err);
+
+    /* cgroup.kill passes over a process whose main thread has ended while others run on
+       (Linux 6.18: the signal goes to the dead thread alone, and stays there): each that is still
+       listed gets one of its own. What such a one has forked meanwhile is for the second kill. */
+    if (r < 0 || unified_is_empty(cg, NULL) == TASK_CGROUP_EMPTY)
+        return r;
+    (void) task_cgroup_each_process(cg, kill_member, NULL, NULL);
+    return write_kill(cg, err);
 }
 
 int unified_freeze(struct task_cgroup *cg, bool frozen, struct err *err)
 {
     int r = cgfs_write(cg->dirs.fd[CGROUP_SLOT_UNIFIED], "cgroup.freeze", frozen ? "1" : "0");
 
-    if (r < 0 && !is_gone(r))
+    if (r < 0 && !group_is_gone(r))
         return err_errno(err, r, "write cgroup.freeze of %s", cg->dirs.cgroup_path);
     return 0;
 }
@@ -66,7 +86,7 @@ int unified_is_empty(struct task_cgroup *cg, struct err *err)
     char text[256];
     ssize_t len = cgfs_read_open(cg->events_fd, text, sizeof(text));
 
-    if (is_gone(len))
+    if (group_is_gone(len))
         return TASK_CGROUP_EMPTY;
     if (len < 0)
         return err_errno(err, (int) len, "read cgroup.events of %s", cg->dirs.cgroup_path);

@@ -4,6 +4,7 @@
 #include "cgroups/backend.h"
 #include "cgroups/cgfs.h"
 
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,6 +33,9 @@ static void v2_read_usage(struct task_cgroup *cg, struct task_cgroup_usage *ret)
 
     ret->cpu_us = group_file_value(dir, "cpu.stat", "usage_usec");
     ret->memory_peak_bytes = group_file_number(dir, "memory.peak"); /* since Linux 5.19 */
+    ret->memory_at_limit = group_file_value(dir, "memory.events", "oom");
+    if (ret->memory_at_limit > 1) /* so many times */
+        ret->memory_at_limit = 1;
     ret->oom_kills = group_file_value(dir, "memory.events", "oom_kill");
     read_io(dir, &ret->io_read_bytes, &ret->io_write_bytes);
 }
@@ -43,4 +47,6 @@ const struct task_cgroup_backend task_cgroup_backend_v2 = {
     .is_empty = unified_is_empty,
     .read_usage = v2_read_usage,
     .walked = CGROUP_SLOT_UNIFIED,
+    .controller = "",
+    .events = POLLPRI,
 };

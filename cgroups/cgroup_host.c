@@ -24,6 +24,7 @@ static const char *const limit_names[CGROUP_LIMIT_COUNT] = {
 static const struct host_backend *const backends[CGROUP_MODE_COUNT] = {
     [CGROUP_MODE_V2] = &host_backend_v2,
     [CGROUP_MODE_HYBRID] = &host_backend_hybrid,
+    [CGROUP_MODE_V1] = &host_backend_v1,
 };
 
 /* ---- opening ------------------------------------------------------------------------------ */
@@ -77,8 +78,10 @@ static bool has_group(const struct host_place *place, const char *path)
 static int open_hierarchies(struct cgroup_host *host, const struct cgroup_host_options *options,
                             struct err *err)
 {
+    /* On v1 systemd has groups in some of the hierarchies only, and not in the tree's. */
     const bool systemd =
-        !options->base && has_group(&host->at[CGROUP_SLOT_UNIFIED].place, SYSTEMD_BASE);
+        !options->base && (host->mode == CGROUP_MODE_V1 ||
+                           has_group(&host->at[CGROUP_SLOT_UNIFIED].place, SYSTEMD_BASE));
     char own[TASK_CGROUP_PATH_SIZE];
 
     for (enum cgroup_slot slot = 0; slot < CGROUP_SLOT_COUNT; slot++) {
@@ -95,7 +98,7 @@ static int open_hierarchies(struct cgroup_host *host, const struct cgroup_host_o
             base = own;
         }
         r = host_base_open(host, slot, base, err);
-        if (r < 0 && slot == CGROUP_SLOT_UNIFIED)
+        if (r < 0 && slot == host->backend->tree)
             return r;
         /* A v1 hierarchy that can't be had: the host runs without its limits. */
         if (r < 0)
@@ -106,7 +109,7 @@ static int open_hierarchies(struct cgroup_host *host, const struct cgroup_host_o
 
 static int name_paths(struct cgroup_host *host, struct err *err)
 {
-    const struct host_hierarchy *at = &host->at[CGROUP_SLOT_UNIFIED];
+    const struct host_hierarchy *at = &host->at[host->backend->tree];
     const char *slash = at->base[0] ? "/" : "";
     const char *root = strcmp(at->place.root, "/") == 0 ? "" : at->place.root;
     int len;
@@ -206,17 +209,18 @@ static int probe(struct cgroup_host *host, struct err *err)
 static int host_init(struct cgroup_host *host, const struct cgroup_host_options *options,
                      struct err *err)
 {
+    const bool unified = host->backend->tree == CGROUP_SLOT_UNIFIED;
     int r = open_hierarchies(host, options, err);
 
     if (r == 0)
         r = name_paths(host, err);
-    if (r == 0)
+    if (r == 0 && unified)
         r = make_supervisors(host, err);
     if (r == 0)
         r = host->backend->prepare(host, err);
-    if (r == 0)
+    if (r == 0 && unified)
         r = check_type(host, err);
-    return r < 0 ? r : probe(host, err);
+    return r == 0 && unified ? probe(host, err) : r;
 }
 
 int host_open_layout(const struct host_layout *layout, const struct cgroup_host_options *options,
@@ -303,6 +307,8 @@ int cgroup_host_move_supervisor(struct cgroup_host *host, pid_t pid, struct err 
     int r;
 
     (void) snprintf(text, sizeof(text), "%d", (int) pid);
+    if (host->supervisors_fd < 0)
+        return 0;
     r = cgfs_write(host->supervisors_fd, "cgroup.procs", text);
     return r < 0 ? err_errno(err, r, "move process %d to %s/" HOST_SUPERVISORS_GROUP, (int) pid,
                              host->path)

@@ -6,8 +6,8 @@
  * runs. Owns libcgroup (target cgroups_host): cgroup_init() runs once per process, before threads.
  *
  * Below the base there is one directory for each agent ("quell-" and 8 hex digits of its run
- * directory's path); in it `supervisors` (never killed), `agent` where the agent has to move, and a
- * directory for each attempt. Results as in task_cgroup.h. Nothing here waits.
+ * directory's path); in it a directory for each attempt and, but on v1, `supervisors` (never
+ * killed) and `agent` where the agent has to move. Results as in task_cgroup.h. Nothing here waits.
  */
 #include "cgroups/task_cgroup.h"
 
@@ -45,7 +45,8 @@ const char *cgroup_limit_name(enum cgroup_limit limit); /* "memory", "cpus", "pi
 const char *cgroup_host_path(const struct cgroup_host *host);
 
 /* The group where supervisors are born (for CLONE_INTO_CGROUP); -1 where that does not work: then
-   the caller moves them with cgroup_host_move_supervisor(). Borrowed. */
+   the caller moves them with cgroup_host_move_supervisor(). On v1 they stay in the agent's groups,
+   which nobody kills, and that call does nothing. Borrowed. */
 int cgroup_host_supervisors_fd(const struct cgroup_host *host);
 int cgroup_host_move_supervisor(struct cgroup_host *host, pid_t pid, struct err *err);
 

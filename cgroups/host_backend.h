@@ -37,10 +37,10 @@ struct cgroup_host {
     const struct host_backend *backend;
     enum cgroup_mode mode;
     char tag[64];
-    char path[HOST_PATH_SIZE];        /* of the unified tag directory, for people */
+    char path[HOST_PATH_SIZE];        /* of the tree's tag directory, for people */
     char cgroup_path[HOST_PATH_SIZE]; /* the same as /proc/PID/cgroup tells it */
     struct host_hierarchy at[CGROUP_SLOT_COUNT];
-    int supervisors_fd;
+    int supervisors_fd; /* -1 on v1 */
     bool clone_into;
     bool can_limit[CGROUP_LIMIT_COUNT];
     bool moved;               /* v2: this process sits in <tag>/agent and came from the base */
@@ -49,16 +49,30 @@ struct cgroup_host {
 };
 
 struct host_backend {
+    enum cgroup_slot tree; /* the hierarchy that tells which groups there are, and who is inside */
     /* Finds out which limits can be had, and does what they need. */
     int (*prepare)(struct cgroup_host *host, struct err *err);
     void (*retire)(struct cgroup_host *host); /* undoes that; may be NULL */
-    /* Opens or makes what a group @name has besides its unified directory, and sets the limits. */
+    /* Opens or makes what a group @name has besides its directory in the tree, and sets the limits.
+     */
     int (*limit)(struct cgroup_host *host, const char *name, const struct cgroup_limits *limits,
                  struct task_cgroup_dirs *dirs, struct err *err);
+    /* 0; TASK_CGROUP_BUSY: processes are inside or below; or what failed. */
+    int (*is_busy)(struct cgroup_host *host, const char *name, struct err *err);
 };
 
 extern const struct host_backend host_backend_v2;
 extern const struct host_backend host_backend_hybrid;
+extern const struct host_backend host_backend_v1;
+
+int host_unified_is_busy(struct cgroup_host *host, const char *name, struct err *err);
+
+/* host_controllers.c: which limits the v1 hierarchies can give; and a group's directories in them,
+   made where a limit asks for it or the slot is in the bits of @always. */
+void host_controllers_find(struct cgroup_host *host);
+int host_controllers_make(struct cgroup_host *host, const char *name,
+                          const struct cgroup_limits *limits, unsigned int always,
+                          struct task_cgroup_dirs *dirs, struct err *err);
 
 /* cgroup_host_open() once it is known what the host has. */
 int host_open_layout(const struct host_layout *layout, const struct cgroup_host_options *options,

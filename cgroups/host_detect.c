@@ -12,8 +12,10 @@
 #include <sys/vfs.h>
 
 static const char *const controllers[CGROUP_SLOT_COUNT] = {
-    [CGROUP_SLOT_UNIFIED] = "", [CGROUP_SLOT_MEMORY] = "memory",   [CGROUP_SLOT_PIDS] = "pids",
-    [CGROUP_SLOT_CPU] = "cpu",  [CGROUP_SLOT_FREEZER] = "freezer",
+    [CGROUP_SLOT_UNIFIED] = "",        [CGROUP_SLOT_MEMORY] = "memory",
+    [CGROUP_SLOT_PIDS] = "pids",       [CGROUP_SLOT_CPU] = "cpu",
+    [CGROUP_SLOT_FREEZER] = "freezer", [CGROUP_SLOT_CPUACCT] = "cpuacct",
+    [CGROUP_SLOT_BLKIO] = "blkio",
 };
 
 int host_kernel_check(const char *release, struct err *err)
@@ -177,18 +179,15 @@ static int take_mount(struct mount_search *search, struct host_place *place, str
     return 1;
 }
 
-/* libcgroup knows the unified hierarchy only by a controller of it, and there may be none. */
+/* libcgroup knows the unified hierarchy only by a controller of it, and there may be none. 1: here
+   it is; 0: there is none. */
 static int find_unified(struct host_place *place, struct err *err)
 {
     struct mount_search search = {.type = "cgroup2", .magic = CGROUP2_SUPER_MAGIC};
     int r = take_mount(&search, place, err);
 
-    if (r != 0)
-        return r < 0 ? r : 0;
-    if (search.refused[0] == '\0')
-        return err_set(err, -ENOENT,
-                       "looked for a mounted cgroup2 file system in /proc/self/mountinfo and found "
-                       "none");
+    if (r != 0 || search.refused[0] == '\0')
+        return r;
     return err_errno(err, search.refused_code,
                      "looked for the cgroup2 file system that /proc/self/mountinfo names at %s and "
                      "did not find it there",
@@ -236,22 +235,70 @@ static int find_own(struct host_layout *layout, struct err *err)
     return 0;
 }
 
-static int find_hierarchies(struct host_layout *layout, enum cgroup_mode wanted, struct err *err)
+/* Controllers that share a hierarchy share the place of the first of them. */
+static bool find_v1_once(struct host_layout *layout, enum cgroup_slot slot)
+{
+    struct host_place *place = &layout->places[slot];
+
+    if (find_v1(controllers[slot], place) <= 0)
+        return false;
+    for (enum cgroup_slot other = 0; other < CGROUP_SLOT_COUNT; other++) {
+        if (other != slot && strcmp(layout->places[other].mount, place->mount) == 0)
+            place->mount[0] = '\0';
+    }
+    return true;
+}
+
+/* False: there is no freezer, and so nothing that could hold a tree. */
+static bool find_all_v1(struct host_layout *layout)
+{
+    layout->mode = CGROUP_MODE_V1;
+    if (!find_v1_once(layout, CGROUP_SLOT_FREEZER))
+        return false;
+    for (enum cgroup_slot slot = CGROUP_SLOT_MEMORY; slot < CGROUP_SLOT_COUNT; slot++) {
+        if (slot != CGROUP_SLOT_FREEZER)
+            (void) find_v1_once(layout, slot);
+    }
+    return true;
+}
+
+static bool find_limits_of_v1(struct host_layout *layout)
 {
     bool found = false;
-    int r = find_unified(&layout->places[CGROUP_SLOT_UNIFIED], err);
 
-    if (r < 0 || wanted == CGROUP_MODE_V2)
+    for (enum cgroup_slot slot = CGROUP_SLOT_MEMORY; slot <= CGROUP_SLOT_CPU; slot++)
+        found |= find_v1_once(layout, slot);
+    return found;
+}
+
+static int find_hierarchies(struct host_layout *layout, enum cgroup_mode wanted, struct err *err)
+{
+    int r;
+
+    if (wanted == CGROUP_MODE_V1)
+        return find_all_v1(layout) ? 0
+                                   : err_set(err, -ENOENT,
+                                             "cgroup mode v1: looked for a v1 hierarchy of freezer "
+                                             "and found none mounted");
+    r = find_unified(&layout->places[CGROUP_SLOT_UNIFIED], err);
+    if (r < 0)
         return r;
-    for (enum cgroup_slot slot = CGROUP_SLOT_MEMORY; slot <= CGROUP_SLOT_CPU; slot++) {
-        if (find_v1(controllers[slot], &layout->places[slot]) > 0)
-            found = true;
-    }
-    if (wanted == CGROUP_MODE_HYBRID && !found)
+    if (r == 0 && wanted == CGROUP_MODE_COUNT && find_all_v1(layout))
+        return 0;
+    if (r == 0)
+        return err_set(err, -ENOENT,
+                       "looked for a mounted cgroup2 file system in /proc/self/mountinfo%s and "
+                       "found none",
+                       wanted == CGROUP_MODE_COUNT ? ", and for a v1 hierarchy of freezer," : "");
+    layout->mode = CGROUP_MODE_V2;
+    if (wanted == CGROUP_MODE_V2)
+        return 0;
+    if (find_limits_of_v1(layout))
+        layout->mode = CGROUP_MODE_HYBRID;
+    else if (wanted == CGROUP_MODE_HYBRID)
         return err_set(err, -ENOENT,
                        "cgroup mode hybrid: looked for a v1 hierarchy of memory, pids or cpu and "
                        "found none mounted");
-    layout->mode = found ? CGROUP_MODE_HYBRID : CGROUP_MODE_V2;
     return 0;
 }
 
@@ -263,16 +310,12 @@ int host_detect(const char *mode, struct host_layout *ret, struct err *err)
 
     if (mode && strcmp(mode, "auto") != 0 && cgroup_mode_parse(mode, &wanted) < 0)
         return err_set(err, -EINVAL, "cgroup mode %s is not one of auto, v2, hybrid, v1", mode);
-    if (wanted == CGROUP_MODE_V1)
-        return err_set(err, -EOPNOTSUPP,
-                       "cgroup mode v1 is not supported by this version: use auto, hybrid or v2");
     if (uname(&kernel) < 0)
         return err_errno(err, -errno, "uname");
     r = host_kernel_check(kernel.release, err);
     if (r < 0)
         return r;
     memset(ret, 0, sizeof(*ret));
-    ret->mode = CGROUP_MODE_V2;
     r = find_hierarchies(ret, wanted, err);
     return r < 0 ? r : find_own(ret, err);
 }

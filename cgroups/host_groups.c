@@ -1,7 +1,8 @@
 /*
  * host_groups.c - the attempts' groups: made, found again, listed, removed.
  *
- * The unified directory is made first and removed last: it alone says that a group is there.
+ * The directory in the tree's hierarchy is made first and removed last: it alone says that a group
+ * is there.
  */
 #include "cgroups/cgfs.h"
 #include "cgroups/group_walk.h"
@@ -63,14 +64,15 @@ void task_cgroup_dirs_close(struct task_cgroup_dirs *dirs)
     }
 }
 
-static int open_unified(struct cgroup_host *host, const char *name, struct task_cgroup_dirs *dirs,
-                        struct err *err)
+static int open_tree(struct cgroup_host *host, const char *name, struct task_cgroup_dirs *dirs,
+                     struct err *err)
 {
-    int fd = cgfs_open_dir(host->at[CGROUP_SLOT_UNIFIED].tag_fd, name);
+    const enum cgroup_slot tree = host->backend->tree;
+    int fd = cgfs_open_dir(host->at[tree].tag_fd, name);
 
     if (fd < 0)
         return err_errno(err, fd, "open group %s/%s", host->path, name);
-    dirs->fd[CGROUP_SLOT_UNIFIED] = fd;
+    dirs->fd[tree] = fd;
     return 0;
 }
 
@@ -78,13 +80,14 @@ int cgroup_host_create(struct cgroup_host *host, const char *name, const char *n
                        const struct cgroup_limits *limits, struct task_cgroup_dirs *ret,
                        struct err *err)
 {
+    const enum cgroup_slot tree = host->backend->tree;
     struct task_cgroup_dirs dirs;
     int r = check_name(name, err);
 
     if (r == 0)
         r = check_limits(host, limits, err);
     if (r == 0) {
-        r = cgfs_mkdir(host->at[CGROUP_SLOT_UNIFIED].tag_fd, name);
+        r = cgfs_mkdir(host->at[tree].tag_fd, name);
         if (r < 0)
             (void) err_errno(err, r, "make group %s/%s", host->path, name);
     }
@@ -92,11 +95,11 @@ int cgroup_host_create(struct cgroup_host *host, const char *name, const char *n
         return r;
 
     dirs_init(host, name, &dirs);
-    r = open_unified(host, name, &dirs, err);
+    r = open_tree(host, name, &dirs, err);
     if (r < 0)
         goto undo;
     if (note) /* for people: an old kernel takes none */
-        (void) cgfs_set_note(dirs.fd[CGROUP_SLOT_UNIFIED], note);
+        (void) cgfs_set_note(dirs.fd[tree], note);
     r = host->backend->limit(host, name, limits, &dirs, err);
     if (r < 0)
         goto undo;
@@ -118,9 +121,9 @@ int cgroup_host_adopt(struct cgroup_host *host, const char *name, struct task_cg
     if (r < 0)
         return r;
     dirs_init(host, name, &dirs);
-    r = open_unified(host, name, &dirs, err);
+    r = open_tree(host, name, &dirs, err);
     for (enum cgroup_slot slot = CGROUP_SLOT_MEMORY; r == 0 && slot < CGROUP_SLOT_COUNT; slot++) {
-        if (host->at[slot].tag_fd < 0)
+        if (host->at[slot].tag_fd < 0 || slot == host->backend->tree)
             continue;
         dirs.fd[slot] = cgfs_open_dir(host->at[slot].tag_fd, name);
         if (dirs.fd[slot] < 0 && dirs.fd[slot] != -ENOENT)
@@ -162,8 +165,7 @@ static int remove_subgroups(struct cgroup_host *host, int tag_fd, const char *na
     return r == -ELOOP ? 0 : r;
 }
 
-/* 0, TASK_CGROUP_BUSY or what failed. Nothing that a living task made may be taken from it. */
-static int check_unpopulated(const struct cgroup_host *host, const char *name, struct err *err)
+int host_unified_is_busy(struct cgroup_host *host, const char *name, struct err *err)
 {
     char path[HOST_NAME_MAX_LEN + 32];
     char text[256];
@@ -183,7 +185,8 @@ static int remove_from(struct cgroup_host *host, enum cgroup_slot slot, const ch
     int r = cgfs_rmdir(tag_fd, name);
 
     if (r == -EBUSY) {
-        r = check_unpopulated(host, name, err);
+        /* Nothing that a living task made may be taken from it. */
+        r = host->backend->is_busy(host, name, err);
         if (r == 0)
             r = remove_subgroups(host, tag_fd, name, err);
         if (r != 0)
@@ -202,11 +205,11 @@ int cgroup_host_remove(struct cgroup_host *host, const char *name, struct err *e
 {
     int r = check_name(name, err);
 
-    for (int slot = CGROUP_SLOT_COUNT - 1; r == 0 && slot >= 0; slot--) {
-        if (host->at[slot].tag_fd >= 0)
-            r = remove_from(host, (enum cgroup_slot) slot, name, err);
+    for (enum cgroup_slot slot = 0; r == 0 && slot < CGROUP_SLOT_COUNT; slot++) {
+        if (host->at[slot].tag_fd >= 0 && slot != host->backend->tree)
+            r = remove_from(host, slot, name, err);
     }
-    return r;
+    return r == 0 ? remove_from(host, host->backend->tree, name, err) : r;
 }
 
 struct naming {
@@ -228,5 +231,5 @@ int cgroup_host_each(struct cgroup_host *host, void (*each)(void *arg, const cha
 {
     struct naming naming = {each, arg};
 
-    return group_walk_children(host->at[CGROUP_SLOT_UNIFIED].tag_fd, name_group, &naming, err);
+    return group_walk_children(host->at[host->backend->tree].tag_fd, name_group, &naming, err);
 }

@@ -206,7 +206,9 @@ static int v2_limit(struct cgroup_host *host, const char *name, const struct cgr
 }
 
 const struct host_backend host_backend_v2 = {
+    .tree = CGROUP_SLOT_UNIFIED,
     .prepare = v2_prepare,
     .retire = v2_retire,
     .limit = v2_limit,
+    .is_busy = host_unified_is_busy,
 };

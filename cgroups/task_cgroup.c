@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +21,7 @@ static const char *const mode_names[CGROUP_MODE_COUNT] = {
 static const struct task_cgroup_backend *const backends[CGROUP_MODE_COUNT] = {
     [CGROUP_MODE_V2] = &task_cgroup_backend_v2,
     [CGROUP_MODE_HYBRID] = &task_cgroup_backend_hybrid,
+    [CGROUP_MODE_V1] = &task_cgroup_backend_v1,
 };
 
 const char *cgroup_mode_name(enum cgroup_mode mode)
@@ -58,6 +58,9 @@ static int task_cgroup_init(struct task_cgroup *cg, struct err *err)
     if (!cg->backend)
         return err_set(err, -EOPNOTSUPP, "cgroup mode %d is not supported by this program",
                        (int) cg->dirs.mode);
+    if (cg->dirs.fd[cg->backend->walked] < 0)
+        return err_set(err, -EINVAL, "a group of cgroup mode %s was handed over without its tree",
+                       mode_names[cg->dirs.mode]);
     if (cg->dirs.cgroup_path[0] != '/')
         return err_set(err, -EINVAL, "a group was handed over without its path");
     cg->walk = group_walk_new();
@@ -91,6 +94,8 @@ struct task_cgroup *task_cgroup_free(struct task_cgroup *cg)
 {
     if (!cg)
         return NULL;
+    if (cg->backend && cg->backend->close)
+        cg->backend->close(cg);
     cleanup_fd(&cg->events_fd);
     cleanup_fd(&cg->kill_fd);
     for (enum cgroup_slot slot = 0; slot < CGROUP_SLOT_COUNT; slot++)
@@ -123,13 +128,34 @@ static int enter_groups(const struct task_cgroup *cg, struct err *err)
     return 0;
 }
 
+/* Returns when the child has entered its groups, or is gone: the other end of @fd is closed then.
+ */
+static void await_entered(int fd)
+{
+    char none;
+
+    while (read(fd, &none, 1) < 0 && errno == EINTR)
+        ;
+}
+
 pid_t task_cgroup_spawn(struct task_cgroup *cg,
                         void (*child)(void *arg, const struct err *born_err), void *arg,
                         int *ret_pidfd, struct err *err)
 {
+    CLEANUP_FD int entered = -1;
+    CLEANUP_FD int entering = -1;
     int pidfd = -1;
+    int pipefd[2];
     pid_t pid;
 
+    /* A kill must not pass over a child that is on its way into the group. */
+    if (!cg->dirs.clone_into) {
+        if (pipe2(pipefd, O_CLOEXEC) < 0)
+            return err_errno(err, -errno, "make a pipe to wait for a child of group %s",
+                             cg->dirs.cgroup_path);
+        entered = pipefd[0];
+        entering = pipefd[1];
+    }
     pid = group_clone(cg->dirs.clone_into ? cg->dirs.fd[CGROUP_SLOT_UNIFIED] : -1, SIGCHLD, &pidfd);
     if (pid < 0)
         return err_errno(err, pid, "clone3 into group %s", cg->dirs.cgroup_path);
@@ -137,9 +163,15 @@ pid_t task_cgroup_spawn(struct task_cgroup *cg,
         struct err born_err = {0};
         int r = enter_groups(cg, &born_err);
 
+        cleanup_fd(&entering);
+        cleanup_fd(&entered);
         child(arg, r < 0 ? &born_err : NULL);
         _exit(127);
     }
+    cleanup_fd(&entering);
+    entering = -1;
+    if (entered >= 0)
+        await_entered(entered);
     if (ret_pidfd)
         *ret_pidfd = pidfd;
     else
@@ -164,13 +196,13 @@ int task_cgroup_is_empty(struct task_cgroup *cg, struct err *err)
 
 int task_cgroup_event_fd(const struct task_cgroup *cg, short *ret_events)
 {
-    *ret_events = POLLPRI;
+    *ret_events = cg->backend->events;
     return cg->events_fd;
 }
 
 void task_cgroup_read_usage(struct task_cgroup *cg, struct task_cgroup_usage *ret)
 {
-    *ret = (struct task_cgroup_usage){-1, -1, -1, -1, -1};
+    *ret = (struct task_cgroup_usage){-1, -1, -1, -1, -1, -1};
     cg->backend->read_usage(cg, ret);
 }
 

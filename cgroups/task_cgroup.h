@@ -25,7 +25,9 @@ enum cgroup_slot { /* the directories a group has; v2 has UNIFIED alone */
                    CGROUP_SLOT_MEMORY,
                    CGROUP_SLOT_PIDS,
                    CGROUP_SLOT_CPU,
-                   CGROUP_SLOT_FREEZER,
+                   CGROUP_SLOT_FREEZER, /* v1: the tree */
+                   CGROUP_SLOT_CPUACCT,
+                   CGROUP_SLOT_BLKIO,
                    CGROUP_SLOT_COUNT,
 };
 
@@ -42,7 +44,8 @@ struct task_cgroup_dirs {
 struct task_cgroup_usage { /* -1: the host does not count it */
     int64_t cpu_us;
     int64_t memory_peak_bytes;
-    int64_t oom_kills;
+    int64_t memory_at_limit; /* 1 when memory was used up to the group's own limit, else 0 */
+    int64_t oom_kills;       /* processes of the group, whosever limit it was */
     int64_t io_read_bytes;
     int64_t io_write_bytes;
 };
@@ -63,17 +66,19 @@ DEFINE_CLEANUP(struct task_cgroup *, task_cgroup_free);
 /* Makes a child that is in the group, in all its hierarchies, before @child runs: a copy of this
    process (as fork; not vfork) with SIGCHLD as its exit signal, default signal handlers and this
    thread's signal mask. Where the child could not enter one of the hierarchies, it learns that by
-   @born_err (NULL when all is well), for the parent waits for nothing: it must then report that and
-   _exit. @child must not return, and calls only what is async-signal-safe.
+   @born_err (NULL when all is well), for the parent does not ask: it must then report that and
+   _exit. Where the child is not born in the group (v1, or clone_into is false), this returns when
+   it has entered. @child must not return, and calls only what is async-signal-safe.
    Returns its pid and, in @ret_pidfd, its descriptor (O_CLOEXEC; may be NULL). */
 pid_t task_cgroup_spawn(struct task_cgroup *cg,
                         void (*child)(void *arg, const struct err *born_err), void *arg,
                         int *ret_pidfd, struct err *err);
 
-/* Kills all that is inside and below, also what forks meanwhile. An empty group is no error. On v1
-   this is one round (pids.max 0, freeze, SIGKILL, thaw): call again when the event comes, until
-   is_empty() says so. The write blocks while the kernel signals: never call it in an event loop
-   that others share. */
+/* Kills all that is inside and below, also what forks meanwhile. An empty group is no error. On v1,
+   where the kernel has no such kill, this is a round (pids.max 0, freeze, SIGKILL, thaw), and from
+   then on is_empty() kills whom the round has missed. It blocks while the kernel signals: never
+   call it in an event loop that others share. -ELOOP on v1: in groups more than 63 levels deep
+   nobody was reached. */
 int task_cgroup_kill(struct task_cgroup *cg, struct err *err);
 
 /* Asks the kernel to stop all that is inside and below, or to let it run on. A group that was
@@ -81,11 +86,14 @@ int task_cgroup_kill(struct task_cgroup *cg, struct err *err);
 int task_cgroup_freeze(struct task_cgroup *cg, bool frozen, struct err *err);
 
 /* 0 while a process is inside or below; TASK_CGROUP_EMPTY when the kernel says that none is. A
-   zombie does not count. A group that was removed is empty. */
+   zombie does not count, nor on v1 the caller. A group that was removed is empty. On v1 -ELOOP:
+   none is seen, but some groups are too deep to be looked into. */
 int task_cgroup_is_empty(struct task_cgroup *cg, struct err *err);
 
 /* A descriptor to poll with *@ret_events: readable when is_empty() should be asked again. The
-   kernel may tell late (15 ms): ask also after a kill and whenever a child ends. Borrowed. */
+   kernel may tell late (15 ms): ask also after a kill and whenever a child ends. On v1 it tells of
+   nothing but the end of a process that the last is_empty() has found, and that one that has
+   failed is to be repeated. Borrowed. */
 int task_cgroup_event_fd(const struct task_cgroup *cg, short *ret_events);
 
 /* Calls @each for every process in the group and below; stops when it returns false. A pid may come
@@ -100,5 +108,5 @@ bool task_cgroup_contains(struct task_cgroup *cg, pid_t pid);
 
 void task_cgroup_read_usage(struct task_cgroup *cg, struct task_cgroup_usage *ret);
 
-/* Inode of the group's directory (v1: of the first hierarchy it has): its identity in this boot. */
+/* Inode of the group's directory (v1: in the freezer's hierarchy): its identity in this boot. */
 uint64_t task_cgroup_inode(const struct task_cgroup *cg);

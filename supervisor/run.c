@@ -56,7 +56,7 @@ static void supervisor_kill(struct supervisor *s)
         s->processes_at_kill = tree_count(&s->tree);
         s->cgroup_killed = true;
     }
-    if (tree_kill_group(&s->tree, &err) < 0)
+    if (task_cgroup_kill(s->group, &err) < 0)
         log_error("task %u.%u: %s", s->order->name->job_id, s->order->name->task_id, err.text);
     tree_kill_escaped(&s->tree);
     supervisor_signal_leader(s, SIGKILL);

@@ -71,6 +71,7 @@ static void supervisor_collect(struct supervisor *s, struct ending_facts *facts)
         .cgroup_inode = (int64_t) task_cgroup_inode(s->group),
         .cpu_us = usage.cpu_us,
         .memory_peak_bytes = usage.memory_peak_bytes,
+        .memory_at_limit = usage.memory_at_limit,
         .oom_kills = usage.oom_kills,
         .io_read_bytes = usage.io_read_bytes,
         .io_write_bytes = usage.io_write_bytes,

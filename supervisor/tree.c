@@ -16,8 +16,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define PID_LIMIT  (4u * 1024u * 1024u) /* the kernel's PID_MAX_LIMIT on 64 bits */
-#define TERM_TRIES 8                    /* passes over a tree that forks while it is signalled */
+#define PID_LIMIT       (4u * 1024u * 1024u) /* the kernel's PID_MAX_LIMIT on 64 bits */
+#define PROCESS_EXITING 0x4                  /* PF_EXITING of include/linux/sched.h: field 9 */
+#define TERM_TRIES      8 /* passes over a tree that forks while it is signalled */
 
 /* A set of pids. Pages that no pid falls into are never touched, so it costs next to nothing. */
 struct pid_set {
@@ -123,6 +124,19 @@ static bool tree_is_gone(pid_t pid)
     if (r < 0)
         return r == -ENOENT || r == -ESRCH;
     return (stat[0] == 'Z' || stat[0] == 'X') && tree_stat_number(stat, 20) <= 1;
+}
+
+/* Gone, or on its way out with all its threads: nothing is left to be killed, and on v1 the kernel
+   tells no more where it was. */
+static bool tree_is_ending(pid_t pid)
+{
+    char text[1024];
+    const char *stat;
+    const int r = tree_read_stat(pid, text, &stat);
+
+    if (r < 0)
+        return r == -ENOENT || r == -ESRCH;
+    return (tree_stat_number(stat, 9) & PROCESS_EXITING) && tree_stat_number(stat, 20) <= 1;
 }
 
 uint64_t tree_start_ticks(pid_t pid)
@@ -335,36 +349,10 @@ void tree_terminate(struct tree *tree)
     }
 }
 
-/* The list was read a moment ago, and pids are given out in turn: no number on it can be another's
-   so soon. */
-static bool tree_kill_member(void *arg, pid_t pid)
-{
-    const int pidfd = (int) syscall(SYS_pidfd_open, pid, 0);
-
-    (void) arg;
-    if (pidfd >= 0) {
-        (void) tree_signal_pidfd(pidfd, SIGKILL);
-        (void) close(pidfd);
-    }
-    return true;
-}
-
-int tree_kill_group(struct tree *tree, struct err *err)
-{
-    int r = task_cgroup_kill(tree->group, err);
-
-    /* cgroup.kill passes over a process whose main thread has ended while others run on
-       (Linux 6.18: the signal goes to the dead thread alone, and stays there): each that is still
-       listed gets one of its own. What such a one has forked meanwhile is for the second kill. */
-    if (r < 0 || task_cgroup_is_empty(tree->group, NULL) == TASK_CGROUP_EMPTY)
-        return r;
-    (void) task_cgroup_each_process(tree->group, tree_kill_member, NULL, NULL);
-    return task_cgroup_kill(tree->group, err);
-}
-
 static void tree_kill_child(struct tree *tree, pid_t pid)
 {
-    if (tree_is_gone(pid) || task_cgroup_contains(tree->group, pid))
+    /* Twice, as it may have begun to end while the kernel was asked for its group. */
+    if (tree_is_ending(pid) || task_cgroup_contains(tree->group, pid) || tree_is_ending(pid))
         return;
     /* A child of ours that is not reaped: its number can't change hands. */
     if (kill(pid, SIGKILL) == 0 && pid_set_add(&killed, pid))

@@ -36,9 +36,6 @@ bool tree_reap(struct tree *tree);
 /* SIGTERM, then SIGCONT, to every process of the group and every descendant outside it. */
 void tree_terminate(struct tree *tree);
 
-/* Kills all that is in the group and below. */
-int tree_kill_group(struct tree *tree, struct err *err);
-
 /* SIGKILL to the descendants that are our children outside the group; counts them. */
 void tree_kill_escaped(struct tree *tree);
 

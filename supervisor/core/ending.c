@@ -49,6 +49,21 @@ static Quell__Pb__Method ending_method(const struct ending_facts *facts)
     return QUELL__PB__METHOD__METHOD_EXITED;
 }
 
+/* Whose limit it was. Where the kernel does not tell, the task's own is the likely one. */
+static void ending_say_memory(const struct ending_facts *facts, char *ret, size_t size)
+{
+    if (!facts->memory_limit_bytes)
+        (void) snprintf(ret, size, "killed for memory (the task has no limit of its own)");
+    else if (facts->memory_at_limit != 0)
+        (void) snprintf(ret, size, "killed for memory (the task's limit is %" PRIu64 " bytes)",
+                        facts->memory_limit_bytes);
+    else
+        (void) snprintf(ret, size,
+                        "killed for memory (not at the task's own limit of %" PRIu64
+                        " bytes: at that of a group above it, or of the machine)",
+                        facts->memory_limit_bytes);
+}
+
 static void ending_say(const struct ending_facts *facts, Quell__Pb__Cause cause, char *ret,
                        size_t size)
 {
@@ -62,11 +77,8 @@ static void ending_say(const struct ending_facts *facts, Quell__Pb__Cause cause,
     else if (cause == QUELL__PB__CAUSE__CAUSE_TIME_LIMIT)
         (void) snprintf(ret, size, "its time limit of %" PRIu64 ".%03" PRIu64 " s was exceeded",
                         facts->runtime_ms / 1000, facts->runtime_ms % 1000);
-    else if (cause == QUELL__PB__CAUSE__CAUSE_OUT_OF_MEMORY && facts->memory_limit_bytes)
-        (void) snprintf(ret, size, "killed for memory (the task's limit is %" PRIu64 " bytes)",
-                        facts->memory_limit_bytes);
     else if (cause == QUELL__PB__CAUSE__CAUSE_OUT_OF_MEMORY)
-        (void) snprintf(ret, size, "killed for memory (the task has no limit of its own)");
+        ending_say_memory(facts, ret, size);
     else if (cause == QUELL__PB__CAUSE__CAUSE_CORE_DUMP)
         (void) snprintf(ret, size, "ended by signal %u (%s), core dumped", signal,
                         task_signal_name(signal));

@@ -23,6 +23,7 @@ struct ending_facts {
     int64_t cgroup_inode;
     int64_t cpu_us;
     int64_t memory_peak_bytes;
+    int64_t memory_at_limit;
     int64_t oom_kills;
     int64_t io_read_bytes;
     int64_t io_write_bytes;

@@ -14,7 +14,7 @@ quell_test(test_task_cgroup_contract_on_files contract test_task_cgroup_contract
 target_sources(test_task_cgroup_contract_on_files PRIVATE
   "${contract}/contract_host.c" "${contract}/contract_host_fake.c")
 
-foreach(part kill inside)
+foreach(part kill inside v1)
   quell_test(test_task_cgroup_${part} contract test_task_cgroup_${part}.c cgroups_host)
   target_sources(test_task_cgroup_${part} PRIVATE "${contract}/contract_host.c"
     "${contract}/contract_host_real.c" "${contract}/contract_task.c")
@@ -26,6 +26,9 @@ target_sources(test_cgroup_host_open PRIVATE "${contract}/contract_host.c")
 quell_test(test_cgroup_host_files contract test_cgroup_host_files.c
   cgroups_host_core cgroups_task_core fake_cgfs)
 target_sources(test_cgroup_host_files PRIVATE "${contract}/contract_host.c")
+
+quell_test(test_task_cgroup_v1_files contract test_task_cgroup_v1_files.c
+  cgroups_task_core fake_cgfs)
 
 quell_test(test_task_cgroup_fault fault test_task_cgroup_fault.c
   cgroups_host_core cgroups_task_core fake_cgfs PkgConfig::LIBCGROUP_FAULT)

@@ -10,6 +10,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+enum cgroup_slot contract_tree(const struct contract *c)
+{
+    return c->host->backend->tree;
+}
+
 bool contract_path(const struct contract *c, enum cgroup_slot slot, const char *below,
                    char ret[CONTRACT_PATH_SIZE])
 {
@@ -61,8 +66,7 @@ void contract_done(struct contract *c)
     (void) cgroup_host_each(c->host, clear_group, c, NULL);
     while (waitpid(-1, NULL, WNOHANG) > 0)
         ;
-    (void) snprintf(base, sizeof(base), "%s%s", c->host->at[CGROUP_SLOT_UNIFIED].place.mount,
-                    c->base);
+    (void) snprintf(base, sizeof(base), "%s%s", c->host->at[contract_tree(c)].place.mount, c->base);
     c->host = cgroup_host_close(c->host);
     /* A host that was opened anew did not make the base, and leaves it. */
     if (c->base[0])

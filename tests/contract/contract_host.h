@@ -42,6 +42,9 @@ void contract_done(struct contract *c);
 /* Ends the test as one that this host can't have: Criterion runs no .fini then. */
 void contract_skip(struct contract *c, const char *why);
 
+/* The hierarchy that tells which groups there are and who is inside. */
+enum cgroup_slot contract_tree(const struct contract *c);
+
 #define CONTRACT_PATH_SIZE 4096
 
 /* The path of what is below a hierarchy's tag directory ("7.1.0/a", or "" for that directory).

@@ -11,10 +11,11 @@ static const struct {
     const char *base; /* NULL: the default */
 } rows[] = {
     {"hybrid", NULL},
+    {"v1", NULL},
     {"v2", "/quell-test-base"}, /* a base without processes has the controllers that there are */
 };
 
-const char *const contract_row_names[] = {"hybrid", "v2"};
+const char *const contract_row_names[] = {"hybrid", "v1", "v2"};
 const size_t contract_rows = sizeof(rows) / sizeof(rows[0]);
 
 void contract_open(struct contract *c, size_t row)

@@ -16,6 +16,16 @@ void contract_end(void)
     contract_done(&contract_now);
 }
 
+bool contract_is_v1(void)
+{
+    return cgroup_host_mode(contract_now.host) == CGROUP_MODE_V1;
+}
+
+bool contract_tree_path(const char *below, char ret[CONTRACT_PATH_SIZE])
+{
+    return contract_path(&contract_now, contract_tree(&contract_now), below, ret);
+}
+
 struct task_cgroup *contract_create(const char *name, const struct cgroup_limits *limits)
 {
     static const struct cgroup_limits none;

@@ -13,6 +13,10 @@ extern int contract_pipe[2];         /* from children to the test */
 
 void contract_end(void); /* the .fini of each */
 
+bool contract_is_v1(void);
+/* Of a hierarchy of the test's host that tells of the tree. */
+bool contract_tree_path(const char *below, char ret[CONTRACT_PATH_SIZE]);
+
 struct task_cgroup *contract_create(const char *name, const struct cgroup_limits *limits);
 /* Opens the host and makes the group 7.1.0; the second one with all limits that can be had. */
 struct task_cgroup *contract_one(size_t row);

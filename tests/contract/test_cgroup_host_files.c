@@ -256,6 +256,7 @@ Test(cgroup_files, usage_is_read_from_the_files_of_v2, .fini = done)
     cr_expect_eq(usage.cpu_us, 1234);
     cr_expect_eq(usage.memory_peak_bytes, 8192);
     cr_expect_eq(usage.oom_kills, 2);
+    cr_expect_eq(usage.memory_at_limit, 0);
     cr_expect_eq(usage.io_read_bytes, 4196);
     cr_expect_eq(usage.io_write_bytes, 512);
 }
@@ -346,7 +347,11 @@ Test(cgroup_files, a_group_handed_over_without_its_path_or_mode_is_refused, .fin
     dirs.cgroup_path[0] = '\0';
     cr_expect_eq(task_cgroup_open(&dirs, &cg, &err), -EINVAL);
     cr_assert_eq(cgroup_host_adopt(host, "7.1.0", &dirs, &err), 0);
-    dirs.mode = CGROUP_MODE_V1;
+    dirs.mode = CGROUP_MODE_V1; /* which has no unified directory */
+    cr_expect_eq(task_cgroup_open(&dirs, &cg, &err), -EINVAL);
+    cr_expect(strstr(err.text, "v1"), "%s", err.text);
+    cr_assert_eq(cgroup_host_adopt(host, "7.1.0", &dirs, &err), 0);
+    dirs.mode = CGROUP_MODE_COUNT;
     cr_expect_eq(task_cgroup_open(&dirs, &cg, &err), -EOPNOTSUPP);
     cr_expect_eq(contract_open_fds(), fds, "the descriptors were not taken over");
     cr_expect_null(cg);

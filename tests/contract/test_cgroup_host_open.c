@@ -112,8 +112,16 @@ Test(cgroup_host, a_file_system_whose_place_is_gone_is_an_error_that_names_it, .
     expect_covered("/sys/fs/cgroup", -ENOENT);
 }
 
+/* Also those that this machine's own mode has no use for. */
 static void unmount_all(void)
 {
+    struct host_layout v1;
+
+    (void) host_detect("v1", &v1, NULL);
+    for (enum cgroup_slot slot = CGROUP_SLOT_MEMORY; slot < CGROUP_SLOT_COUNT; slot++) {
+        if (v1.places[slot].mount[0])
+            layout.places[slot] = v1.places[slot];
+    }
     for (enum cgroup_slot slot = CGROUP_SLOT_COUNT; slot-- > 0;) {
         if (layout.places[slot].mount[0])
             cr_assert_eq(umount2(layout.places[slot].mount, MNT_DETACH), 0, "%s", strerror(errno));
@@ -131,6 +139,23 @@ Test(cgroup_host, no_file_system_at_all_is_an_error_that_says_so, .fini = done)
     expect_sentence(r, -ENOENT, &err, "cgroup2", "found none");
     r = open_host("hybrid", NULL, &err);
     expect_sentence(r, -ENOENT, &err, "cgroup2", "found none");
+    r = open_host("v1", NULL, &err);
+    expect_sentence(r, -ENOENT, &err, "freezer", "found none");
+}
+
+Test(cgroup_host, a_host_without_the_unified_hierarchy_is_v1, .fini = done)
+{
+    struct err err;
+
+    look();
+    own_mounts();
+    cr_assert_eq(umount2(unified(), MNT_DETACH), 0, "%s", strerror(errno));
+    const int r = open_host(NULL, NULL, &err);
+    if (r == -ENOENT)
+        cr_skip_test("no v1 freezer here: %s", err.text);
+    cr_assert_eq(r, 0, "%s", err.text);
+    cr_expect_eq(cgroup_host_mode(now.host), CGROUP_MODE_V1);
+    cr_expect(strstr(cgroup_host_path(now.host), "freezer"), "%s", cgroup_host_path(now.host));
 }
 
 Test(cgroup_host, a_read_only_file_system_is_an_error_that_names_the_group, .fini = done)
@@ -195,8 +220,6 @@ Test(cgroup_host, what_is_asked_for_must_be_a_mode_that_is_known)
     int r = open_host("v3", NULL, &err);
 
     expect_sentence(r, -EINVAL, &err, "v3", "hybrid");
-    r = open_host("v1", NULL, &err);
-    expect_sentence(r, -EOPNOTSUPP, &err, "v1", "not supported");
     r = open_host(NULL, "relative", &err);
     expect_sentence(r, -EINVAL, &err, "relative", "/name");
 }

@@ -246,7 +246,7 @@ PROMISE(the_path_is_that_of_the_directory)
 
     contract_open(&now, *row);
     create("7.1.0", &no_limits, &dirs);
-    (void) snprintf(self, sizeof(self), "/proc/self/fd/%d", dirs.fd[CGROUP_SLOT_UNIFIED]);
+    (void) snprintf(self, sizeof(self), "/proc/self/fd/%d", dirs.fd[contract_tree(&now)]);
     cr_assert_gt(readlink(self, found, sizeof(found) - 1), 0);
     const size_t len = strlen(cgroup_host_path(now.host));
     cr_expect_eq(strncmp(found, cgroup_host_path(now.host), len), 0, "%s is not below %s", found,
@@ -387,7 +387,7 @@ PROMISE(a_group_is_identified_by_its_inode)
 
     contract_open(&now, *row);
     create("7.1.0", &no_limits, &dirs);
-    cr_assert_eq(fstat(dirs.fd[CGROUP_SLOT_UNIFIED], &st), 0);
+    cr_assert_eq(fstat(dirs.fd[contract_tree(&now)], &st), 0);
     CLEANUP(task_cgroup_freep) struct task_cgroup *cg = NULL;
     cr_assert_eq(task_cgroup_open(&dirs, &cg, &err), 0, "%s", err.text);
     cr_expect_eq(task_cgroup_inode(cg), st.st_ino);

@@ -16,6 +16,7 @@ struct fake_cgfs {
     int calls;           /* so far; set it to 0 to count anew */
     int fail_call;       /* counted from 1; 0: none */
     int fail_code;       /* a negative errno */
+    char written[1024];  /* "file=text " for each write to a fake's file */
     const char *forgets; /* writes to this file are taken and not kept; NULL: none */
 };
 

@@ -324,8 +324,11 @@ static int write_number(const char *dir, const char *file, const char *text)
 
 int fake_cgroup2_write(const char *dir, const char *file, const char *text)
 {
+    const size_t len = strlen(fake_cgfs.written);
+
     if (!has(dir, file))
         return -ENOENT;
+    (void) snprintf(fake_cgfs.written + len, sizeof(fake_cgfs.written) - len, "%s=%s ", file, text);
     if (fake_cgfs.forgets && strcmp(file, fake_cgfs.forgets) == 0)
         return 0;
     if (strcmp(file, "cgroup.subtree_control") == 0)
@@ -334,6 +337,10 @@ int fake_cgroup2_write(const char *dir, const char *file, const char *text)
         return write_procs(dir, text);
     if (strcmp(file, "cgroup.kill") == 0)
         return write_kill(dir);
+    if (strcmp(file, "freezer.state") == 0) { /* v1's */
+        put(dir, file, text);
+        return 0;
+    }
     return write_number(dir, file, text);
 }
 

@@ -156,6 +156,33 @@ static void kill_each(int dirfd)
         (void) kill((pid_t) pid, SIGKILL);
 }
 
+/* v1 has no kill and tells nobody of the end: each is thawed, hit and waited for. */
+static int end_v1_group(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    const int dirfd = type == FTW_D ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    char pids[65536];
+    char *at = pids;
+
+    (void) st;
+    (void) ftw;
+    if (dirfd < 0)
+        return 0;
+    (void) fdio_write_text(dirfd, "freezer.state", "THAWED");
+    if (fdio_read_text(dirfd, "cgroup.procs", pids, sizeof(pids)) < 0)
+        *at = '\0';
+    (void) close(dirfd);
+    for (long pid = strtol(at, &at, 10); pid > 0; pid = strtol(at, &at, 10)) {
+        struct pollfd end = {.fd = (int) syscall(SYS_pidfd_open, (pid_t) pid, 0), .events = POLLIN};
+
+        if (end.fd < 0)
+            continue;
+        (void) syscall(SYS_pidfd_send_signal, end.fd, SIGKILL, NULL, 0);
+        (void) poll(&end, 1, EMPTY_MS);
+        (void) close(end.fd);
+    }
+    return 0;
+}
+
 static void clear_group(const char *path, bool remove)
 {
     const int dirfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -166,6 +193,8 @@ static void clear_group(const char *path, bool remove)
         (void) fdio_write_text(dirfd, "cgroup.kill", "1");
         kill_each(dirfd);
         wait_empty(dirfd, path);
+    } else if (!remove && faccessat(dirfd, "freezer.state", W_OK, 0) == 0) {
+        (void) nftw(path, end_v1_group, 16, FTW_PHYS);
     }
     (void) close(dirfd);
     if (remove)

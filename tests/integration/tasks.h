@@ -58,7 +58,8 @@ const char *dump(struct world *world, const json_t *json); /* for sentences */
     cr_assert(null_at((object), (path)), "%s is not null in %s", (path), dump((world), (object)))
 
 /* Cancelled, with the message (NULL: none), by root, and with a whole proof of this method; the
-   times are in order, and nothing of it lives. */
+   times are in order, and nothing of it lives. "cgroup_kill" is a kill, whatever the hosts'
+   kill_method(). */
 void assert_cancelled(struct world *world, const char *task, const char *message,
                       const char *method);
 /* Failed or Finished as it should; the sentence has all of @parts (ends with NULL). */

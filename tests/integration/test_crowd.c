@@ -92,7 +92,7 @@ static void assert_outcome(struct world *w, int i)
     if (IS_LONG(i)) {
         assert_text(w, task, "status", "TaskStatus_Cancelled");
         assert_text(w, task, "error_message", "the whole crowd");
-        assert_text(w, task, "proof.method", "cgroup_kill");
+        assert_text(w, task, "proof.method", kill_method());
         assert_number(w, task, "proof.processes_at_kill", 1);
         assert_number(w, task, "proof.escaped", 0);
         cr_assert_gt(number_at(task, "proof.cgroup_inode"), 0);

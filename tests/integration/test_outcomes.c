@@ -119,7 +119,7 @@ Test(outcomes, a_time_limit_ends_the_whole_tree_and_is_the_cause)
 
     task = task_wait(w, id);
     assert_failed(w, task, "time_limit", PARTS("time limit", "0.200 s"));
-    assert_text(w, task, "proof.method", "cgroup_kill");
+    assert_text(w, task, "proof.method", kill_method());
     assert_null(w, task, "proof.us.received");
     assert_null(w, task, "exit_code");
     assert_number(w, task, "signal", SIGKILL);

@@ -136,6 +136,7 @@ Test(requeue, a_running_task_is_ended_first_and_starts_again_only_when_that_is_p
     const json_t *ending, *task;
 
     fifo_expect(ready, "ready 20");
+    await_status(w, id, 0, "TaskStatus_Running");
     requeue(w, id, "--grace", "100ms");
     fifo_expect(ready, "ready 20");
     cr_assert_eq(living(w, "0"), 0, "the earlier attempt lives beside the next");
@@ -146,7 +147,7 @@ Test(requeue, a_running_task_is_ended_first_and_starts_again_only_when_that_is_p
     assert_null(w, task, "requeue_node");
     ending = attempt(w, id, 0);
     assert_text(w, ending, "status", "TaskStatus_Cancelled");
-    assert_text(w, ending, "proof.method", "cgroup_kill");
+    assert_text(w, ending, "proof.method", kill_method());
     assert_number(w, ending, "proof.processes_at_kill", 20);
     assert_number(w, ending, "signal", SIGKILL);
     assert_text(w, ending, "cancelled_by.name", "root");
@@ -182,6 +183,7 @@ Test(requeue, a_cancel_withdraws_a_requeue_that_is_pending)
     struct world *w = world_open(1);
     const char *id = submit_fighter(w, "n1", 1);
 
+    await_status(w, id, 0, "TaskStatus_Running");
     requeue(w, id, "--grace", "50s");
     assert_text(w, task_show(w, id), "requeue_node", "n1");
     cancel(w, id, "-m", "after all not", "--grace", "0");
@@ -206,6 +208,7 @@ Test(requeue, a_requeue_makes_the_end_of_a_cancel_under_way_queued)
     assert_text(w, attempt(w, id, 0), "error_message", "first this");
     assert_null(w, task_show(w, id), "error_message");
     fifo_expect(ready, "ready 1");
+    await_status(w, id, 1, "TaskStatus_Running");
     /* And of the last of three verbs the same. */
     requeue(w, id, "--grace", "50s");
     cancel(w, id, "--grace", "50s");
@@ -295,6 +298,6 @@ Test(requeue, a_requeue_that_is_pending_outlives_head_and_agent)
     agent_start(&w->agents[0]);
     await_status(w, id, 1, "TaskStatus_Running");
     assert_text(w, task_show(w, id), "node", "n2");
-    assert_text(w, attempt(w, id, 0), "proof.method", "cgroup_kill");
+    assert_text(w, attempt(w, id, 0), "proof.method", kill_method());
     cr_assert_eq(living(w, "0"), 0);
 }

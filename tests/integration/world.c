@@ -63,6 +63,18 @@ const char *bin(struct world *world, const char *program)
 
 /* ---- files ---- */
 
+bool world_is_v1(void)
+{
+    const char *mode = getenv("QUELL_TEST_CGROUP_MODE");
+
+    return mode && strcmp(mode, "v1") == 0;
+}
+
+const char *kill_method(void)
+{
+    return world_is_v1() ? "v1_freezer" : "cgroup_kill";
+}
+
 bool file_exists(const char *path)
 {
     return access(path, F_OK) == 0;
@@ -220,6 +232,7 @@ static void agent_init(struct world *world, struct agent *agent, const char *nod
 struct world *world_make(const char *agent_config)
 {
     static const char *const nodes[WORLD_AGENTS_MAX] = {"n1", "n2"};
+    const char *cgroup_mode = getenv("QUELL_TEST_CGROUP_MODE");
     struct world *world = calloc(1, sizeof(*world));
 
     if (!world)
@@ -237,7 +250,10 @@ struct world *world_make(const char *agent_config)
     (void) snprintf(world->head_url, sizeof(world->head_url), "ipc://%s/nodes/head.ipc",
                     world->dir);
     (void) file_in(world, "head.conf", "# of a test\n[head]\nheartbeat = 2s\n");
-    (void) file_in(world, "quelld.conf", agent_config ? agent_config : "# nothing\n");
+    (void) file_in(world, "quelld.conf",
+                   keepf(world, "%s%s%s\n", agent_config ? agent_config : "",
+                         cgroup_mode ? "[cgroup]\nmode = " : "# of a test",
+                         cgroup_mode ? cgroup_mode : ""));
     program_init(&world->head, "quell-head");
     for (size_t i = 0; i < WORLD_AGENTS_MAX; i++)
         agent_init(world, &world->agents[i], nodes[i]);

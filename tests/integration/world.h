@@ -44,6 +44,10 @@ struct world *world_make(const char *agent_config);
    logs when there are any, and always with $QUELL_TEST_LOGS set. */
 void worlds_close(void);
 
+/* $QUELL_TEST_CGROUP_MODE is the agents' cgroup mode; without it they choose. */
+bool world_is_v1(void);
+const char *kill_method(void); /* the proof's, of what the kernel was told to kill */
+
 void head_start(struct world *world);
 void agent_start(struct agent *agent);  /* and connected */
 void agent_launch(struct agent *agent); /* without waiting for the connection */

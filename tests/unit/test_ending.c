@@ -15,6 +15,7 @@ struct row {
     bool unknown;
     int wait_status;
     int64_t oom_kills;
+    int64_t at_limit;
     uint64_t memory_limit;
     enum task_cause cause;
     enum task_method method;
@@ -41,10 +42,33 @@ static struct row rows[] = {
     {.name = "memory",
      .wait_status = SIGNALLED(9),
      .oom_kills = 1,
+     .at_limit = 1,
      .memory_limit = 1048576,
      .cause = TASK_CAUSE_OUT_OF_MEMORY,
      .method = TASK_METHOD_EXITED,
      .text = "killed for memory (the task's limit is 1048576 bytes)"},
+    {.name = "memory, and the kernel does not tell at whose limit",
+     .wait_status = SIGNALLED(9),
+     .oom_kills = 1,
+     .at_limit = -1,
+     .memory_limit = 1048576,
+     .cause = TASK_CAUSE_OUT_OF_MEMORY,
+     .method = TASK_METHOD_EXITED,
+     .text = "killed for memory (the task's limit is 1048576 bytes)"},
+    {.name = "memory, at the limit of a group above",
+     .wait_status = SIGNALLED(9),
+     .oom_kills = 1,
+     .memory_limit = 1048576,
+     .cause = TASK_CAUSE_OUT_OF_MEMORY,
+     .method = TASK_METHOD_EXITED,
+     .text = "killed for memory (not at the task's own limit of 1048576 bytes: at that of a group "
+             "above it, or of the machine)"},
+    {.name = "memory without a limit",
+     .wait_status = SIGNALLED(9),
+     .oom_kills = 1,
+     .cause = TASK_CAUSE_OUT_OF_MEMORY,
+     .method = TASK_METHOD_EXITED,
+     .text = "killed for memory (the task has no limit of its own)"},
     {.name = "killed by us with an OOM kill of another process: not memory",
      .life = {.kill_us = 20, .received_us = 10, .first_step_us = 10},
      .wait_status = SIGNALLED(9),
@@ -93,6 +117,7 @@ static struct ending_facts facts_of(const struct row *row)
                                  .cpu_us = -1,
                                  .memory_peak_bytes = 0,
                                  .oom_kills = row->oom_kills,
+                                 .memory_at_limit = row->at_limit,
                                  .io_read_bytes = -1,
                                  .io_write_bytes = -1,
                                  .boot_id = "boot",
@@ -135,7 +160,7 @@ Test(ending, what_is_not_known_is_absent_and_zero_is_said)
 
 Test(ending, a_program_that_never_ran_has_no_exit_code)
 {
-    struct ending_facts facts = facts_of(&rows[9]);
+    struct ending_facts facts = facts_of(&rows[12]);
     struct ending ending;
 
     cr_assert_not_null(facts.could_not_start);
