@@ -96,6 +96,7 @@ struct agent {
     struct event *reaping;
     struct event *children;
     struct event *tick;
+    struct event *looked_up; /* of users */
     struct event *stops[2];
     uint64_t ack_generation; /* counts recorded commands */
     uint64_t newest_arrival_us;

@@ -13,12 +13,12 @@
 #include "agent/status.h"
 #include "agent/task.h"
 #include "agent/task_table.h"
-#include "agent/user_cache.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/fdio.h"
 #include "base/lock.h"
 #include "base/log.h"
+#include "base/user_cache.h"
 #include "base/version.h"
 #include "http/http_server.h"
 
@@ -35,7 +35,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define TICK_S 5 /* a heartbeat */
+#define TICK_S           5      /* a heartbeat */
+#define USER_DEADLINE_MS 60000u /* SSSD's own time-outs are shorter */
 
 /* ---- what happens ---- */
 
@@ -128,7 +129,15 @@ static void on_children(evutil_socket_t fd, short what, void *arg)
             return;
         }
     }
-    user_lookup_reap();
+}
+
+static void on_looked_up(evutil_socket_t fd, short what, void *arg)
+{
+    struct agent *agent = arg;
+
+    (void) fd;
+    (void) what;
+    user_cache_dispatch(agent->users);
 }
 
 static void on_stop(evutil_socket_t fd, short what, void *arg)
@@ -253,11 +262,10 @@ static int agent_open_loop(struct agent *agent, struct err *err)
     agent->launches = evtimer_new(agent->base, on_launches, agent);
     agent->cleaning = evtimer_new(agent->base, on_cleaning, agent);
     agent->reaping = evtimer_new(agent->base, on_children, agent);
-    agent->users = user_cache_new(agent->base);
     agent->events = events_new(agent);
     agent->listings = listings_new(agent->base);
     if (!agent->round || !agent->launches || !agent->cleaning || !agent->reaping ||
-        !agent->children || !agent->tick || !agent->users || !agent->events || !agent->listings ||
+        !agent->children || !agent->tick || !agent->events || !agent->listings ||
         event_add(agent->children, NULL) < 0 || event_add(agent->tick, &tick) < 0)
         return err_set(err, -ENOMEM, "make the event loop");
     for (size_t i = 0; i < 2; i++) {
@@ -265,6 +273,20 @@ static int agent_open_loop(struct agent *agent, struct err *err)
         if (!agent->stops[i] || event_add(agent->stops[i], NULL) < 0)
             return err_set(err, -ENOMEM, "make the event loop");
     }
+    return 0;
+}
+
+static int agent_open_users(struct agent *agent, struct err *err)
+{
+    static const struct user_cache_options options = {.deadline_ms = USER_DEADLINE_MS};
+    const int r = user_cache_new(&options, &agent->users, err);
+
+    if (r < 0)
+        return r;
+    agent->looked_up = event_new(agent->base, user_cache_fd(agent->users), EV_READ | EV_PERSIST,
+                                 on_looked_up, agent);
+    if (!agent->looked_up || event_add(agent->looked_up, NULL) < 0)
+        return err_set(err, -ENOMEM, "make the event loop");
     return 0;
 }
 
@@ -283,6 +305,7 @@ static int agent_open(struct agent *agent, struct err *err)
     r = r < 0 ? r : agent_open_run_dir(agent, err);
     r = r < 0 ? r : agent_open_cgroups(agent, err); /* libcgroup before nanomsg's threads */
     r = r < 0 ? r : agent_open_loop(agent, err);
+    r = r < 0 ? r : agent_open_users(agent, err);
     if (r < 0)
         return r;
     /* Children of a supervisor that dies become ours, and their wait status is not lost. */
@@ -303,6 +326,8 @@ static void agent_close(struct agent *agent)
     agent->link = head_link_close(agent->link);
     if (agent->base)
         task_table_done(agent);
+    if (agent->looked_up)
+        event_free(agent->looked_up);
     agent->listings = listings_free(agent->listings);
     agent->users = user_cache_free(agent->users);
     agent->host = cgroup_host_close(agent->host); /* with tasks inside, the groups stay */

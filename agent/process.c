@@ -1,8 +1,8 @@
 #include "agent/process.h"
 
-#include "agent/user_cache.h"
 #include "base/clock.h"
 #include "base/fdio.h"
+#include "base/user_cache.h"
 #include "ipc/task_json.h"
 
 #include <fcntl.h>

@@ -6,10 +6,10 @@
 #include "agent/head_link.h"
 #include "agent/launch_queue.h"
 #include "agent/task_table.h"
-#include "agent/user_cache.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/user_cache.h"
 
 #include <assert.h>
 #include <errno.h>

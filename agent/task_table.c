@@ -5,10 +5,10 @@
 #include "agent/listing.h"
 #include "agent/slice.h"
 #include "agent/task.h"
-#include "agent/user_cache.h"
 #include "base/cleanup.h"
 #include "base/hex.h"
 #include "base/log.h"
+#include "base/user_cache.h"
 
 #include <errno.h>
 #include <event2/event.h>

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <poll.h>
 #include <pwd.h>
 #include <signal.h>
 #include <spawn.h>
@@ -24,6 +25,9 @@ struct user_answer {
     uint32_t size;
     struct user_info info;
 };
+/* It lies in the pipe until the helper has ended: the smallest pipe that the kernel makes has two
+   pages. */
+_Static_assert(sizeof(struct user_answer) <= 8192, "an answer fits into a pipe");
 static const char answer_magic[8] = "QUELLUSR";
 
 struct user_lookup {
@@ -33,59 +37,28 @@ struct user_lookup {
     int fd;
     size_t len; /* bytes of the answer so far */
     struct user_answer answer;
-    struct user_lookup *next; /* in `dying` */
 };
 
-/* Helpers that were killed and had not died yet: freeing them must not wait for that. */
-static struct user_lookup *dying;
-
-static void user_lookup_forget(struct user_lookup *lookup)
+void user_lookup_kill(struct user_lookup *lookup)
 {
-    if (lookup->fd >= 0)
-        (void) close(lookup->fd);
-    if (lookup->pidfd >= 0)
-        (void) close(lookup->pidfd);
-    free(lookup->key);
-    free(lookup);
-}
-
-/* True when the helper is gone and reaped, by us or by somebody else. */
-static bool user_lookup_is_reaped(const struct user_lookup *lookup)
-{
-    siginfo_t info = {0};
-
-    if (lookup->pidfd < 0)
-        return true;
-    if (waitid(P_PIDFD, (id_t) lookup->pidfd, &info, WEXITED | WNOHANG) < 0)
-        return errno != EINTR;
-    return info.si_pid != 0;
-}
-
-void user_lookup_reap(void)
-{
-    struct user_lookup **link = &dying;
-
-    while (*link) {
-        struct user_lookup *lookup = *link;
-
-        if (!user_lookup_is_reaped(lookup)) {
-            link = &lookup->next;
-            continue;
-        }
-        *link = lookup->next;
-        user_lookup_forget(lookup);
-    }
+    (void) pidfd_send_signal(lookup->pidfd, SIGKILL, NULL, 0);
 }
 
 struct user_lookup *user_lookup_free(struct user_lookup *lookup)
 {
+    siginfo_t info;
+
     if (!lookup)
         return NULL;
-    if (lookup->pidfd >= 0)
-        (void) pidfd_send_signal(lookup->pidfd, SIGKILL, NULL, 0);
-    lookup->next = dying;
-    dying = lookup;
-    user_lookup_reap();
+    if (lookup->pidfd >= 0) {
+        user_lookup_kill(lookup);
+        (void) waitid(P_PIDFD, (id_t) lookup->pidfd, &info, WEXITED | WNOHANG);
+        (void) close(lookup->pidfd);
+    }
+    if (lookup->fd >= 0)
+        (void) close(lookup->fd);
+    free(lookup->key);
+    free(lookup);
     return NULL;
 }
 
@@ -169,7 +142,6 @@ int user_lookup_start(const char *key, struct user_lookup **ret, struct err *err
     int fds[2];
     int r;
 
-    user_lookup_reap();
     lookup = user_lookup_new(key);
     if (!lookup)
         return err_set(err, -ENOMEM, "looking up user %s: no memory", key);
@@ -198,7 +170,7 @@ int user_lookup_start(const char *key, struct user_lookup **ret, struct err *err
 
 int user_lookup_fd(const struct user_lookup *lookup)
 {
-    return lookup->fd;
+    return lookup->pidfd;
 }
 
 pid_t user_lookup_pid(const struct user_lookup *lookup)
@@ -214,11 +186,10 @@ static int user_lookup_read(struct user_lookup *lookup, struct err *err)
 
         if (n < 0 && errno == EINTR)
             continue;
-        if (n < 0 && errno == EAGAIN)
-            return -EAGAIN;
-        if (n < 0)
+        if (n < 0 && errno != EAGAIN)
             return err_errno(err, -errno, "looking up user %s: reading the answer", lookup->key);
-        if (n == 0)
+        /* With EAGAIN a module has left somebody behind who holds the pipe. */
+        if (n <= 0)
             return err_set(err, -EPROTO, "looking up user %s: the helper ended without an answer",
                            lookup->key);
         lookup->len += (size_t) n;
@@ -256,6 +227,11 @@ int user_lookup_finish(struct user_lookup *lookup, struct user_info *ret, struct
                        lookup->key);
     if (answer->code == -ENOENT)
         return err_set(err, -ENOENT, "there is no user %s", lookup->key);
+    if (answer->code == -E2BIG)
+        return err_set(err, -E2BIG, "user %s is in more than %d groups", lookup->key,
+                       USER_LOOKUP_GROUPS_MAX);
+    if (answer->code == -EDOM)
+        return err_set(err, -EDOM, "user %s has a number that no process can have", lookup->key);
     if (answer->code < 0)
         return err_errno(err, answer->code, "looking up user %s", lookup->key);
     *ret = answer->info;
@@ -306,6 +282,9 @@ static int user_fill(struct user_info *ret, const struct passwd *passwd)
         r = user_copy(ret->shell, sizeof(ret->shell), passwd->pw_shell);
     if (r < 0)
         return r;
+    /* To the kernel this number means "none". */
+    if (passwd->pw_uid == (uid_t) -1 || passwd->pw_gid == (gid_t) -1)
+        return -EDOM;
     ret->uid = passwd->pw_uid;
     ret->gid = passwd->pw_gid;
     return user_fill_groups(ret);
@@ -356,9 +335,12 @@ static int user_ask(const char *key, struct user_info *ret)
 int user_lookup_main(const char *key)
 {
     struct user_answer answer = {.size = sizeof(answer)};
+    struct pollfd asker = {.fd = STDOUT_FILENO};
 
-    /* Nobody wants the answer any more once the asker is gone. */
+    /* Nobody wants the answer any more once the asker is gone, and it may be gone already. */
     (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (poll(&asker, 1, 0) > 0 && (asker.revents & POLLERR))
+        return EXIT_FAILURE;
     memcpy(answer.magic, answer_magic, sizeof(answer_magic));
     answer.code = user_ask(key, &answer.info);
     return fdio_write(STDOUT_FILENO, &answer, sizeof(answer)) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;

@@ -7,8 +7,8 @@
  * program, executed again with the argument USER_LOOKUP_FLAG first: main() hands such a call to
  * user_lookup_main() before anything else. It answers on a pipe and ends.
  *
- * Use: start(); wait until fd() is readable (or a deadline of yours has passed); finish(), again
- * while it says -EAGAIN. free() ends the helper at any time; it never blocks on it.
+ * Use: start(); wait until fd() is readable, which is the helper's death (or until a deadline of
+ * yours has passed: kill()); finish(); free().
  */
 #include "base/cleanup.h"
 #include "base/err.h"
@@ -33,17 +33,16 @@ struct user_lookup;
 
 /* @key: a user's name, or its number in decimal. A name of digits only is taken as a number. */
 int user_lookup_start(const char *key, struct user_lookup **ret, struct err *err);
-int user_lookup_fd(const struct user_lookup *lookup); /* borrowed */
+int user_lookup_fd(const struct user_lookup *lookup); /* borrowed; readable when it has ended */
 pid_t user_lookup_pid(const struct user_lookup *lookup);
-/* 0; -EAGAIN: no whole answer yet; -ENOENT: NSS knows no such user; else what failed. */
+/* After the helper's end: 0; -ENOENT: NSS knows no such user; else what failed. */
 int user_lookup_finish(struct user_lookup *lookup, struct user_info *ret, struct err *err);
-/* Kills the helper if it still runs, and reaps it, now or as soon as it has died: see reap().
-   Accepts NULL, returns NULL. */
+/* The helper will end, as soon as the kernel lets it. */
+void user_lookup_kill(struct user_lookup *lookup);
+/* Reaps the helper; one that has not ended is killed, and whoever reaps all children reaps it.
+   Never waits. Accepts NULL, returns NULL. */
 struct user_lookup *user_lookup_free(struct user_lookup *lookup);
 DEFINE_CLEANUP(struct user_lookup *, user_lookup_free);
-/* Reaps freed helpers that have died since. For the handler of SIGCHLD; start() and free() do it
- * too. */
-void user_lookup_reap(void);
 
 /* The helper's side: asks NSS, writes the answer to standard output, returns an exit status. */
 int user_lookup_main(const char *key);

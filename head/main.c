@@ -5,10 +5,9 @@
  */
 #include "base/cleanup.h"
 #include "base/log.h"
-#include "base/user_lookup.h"
+#include "base/user_cache.h"
 #include "head/options.h"
 #include "head/routes.h"
-#include "head/who.h"
 
 #include <event2/event.h>
 #include <grp.h>
@@ -22,17 +21,19 @@
 #define BODY_MAX           (1024u * 1024u) /* a specification of 128 KiB, escaped in JSON */
 #define HEADER_MAX         8192u
 #define CONNECTIONS_MAX    1024u
-#define WHO_DEADLINE_MS    10000u
+#define USER_DEADLINE_MS   10000u
+#define USER_TROUBLE_MS    5000u
 #define REQUEST_TIMEOUT_MS 30000u
 #define FILES_WANTED       65536u
 
 struct head {
     struct event_base *base;
     struct quell *quell;
-    struct who *who;
+    struct user_cache *users;
     struct http_server *server;
     struct routes routes;
     struct event *on_quell;
+    struct event *on_users;
     struct event *on_term;
     struct event *on_int;
     bool failed;
@@ -56,6 +57,15 @@ static void on_quell(evutil_socket_t fd, short what, void *arg)
     log_error("%s", err.text);
     head->failed = true;
     (void) event_base_loopbreak(head->base);
+}
+
+static void on_users(evutil_socket_t fd, short what, void *arg)
+{
+    struct head *head = arg;
+
+    (void) fd;
+    (void) what;
+    user_cache_dispatch(head->users);
 }
 
 static void on_end(evutil_socket_t signal, short what, void *arg)
@@ -107,7 +117,7 @@ static int open_socket(struct head *head, const struct options *options, struct 
     };
     const struct group *group = getgrnam(OPERATORS); /* once, before the loop: NSS may block */
 
-    head->routes = (struct routes){.quell = head->quell, .who = head->who};
+    head->routes = (struct routes){.quell = head->quell, .users = head->users};
     if (group) {
         head->routes.has_operators = true;
         head->routes.operators = group->gr_gid;
@@ -129,6 +139,21 @@ static int watch_signals(struct head *head, struct err *err)
     return 0;
 }
 
+static int open_users(struct head *head, struct err *err)
+{
+    static const struct user_cache_options users = {.deadline_ms = USER_DEADLINE_MS,
+                                                    .keep_trouble_ms = USER_TROUBLE_MS};
+    const int r = user_cache_new(&users, &head->users, err);
+
+    if (r < 0)
+        return r;
+    head->on_users =
+        event_new(head->base, user_cache_fd(head->users), EV_READ | EV_PERSIST, on_users, head);
+    if (!head->on_users || event_add(head->on_users, NULL) < 0)
+        return err_set(err, -1, "the event loop could not be set up");
+    return 0;
+}
+
 static int watch_quell(struct head *head, struct err *err)
 {
     head->on_quell =
@@ -143,10 +168,11 @@ static int open_head(struct head *head, const struct options *options, struct er
     int r;
 
     head->base = event_base_new();
-    head->who = head->base ? who_new(head->base, WHO_DEADLINE_MS) : NULL;
-    if (!head->who)
+    if (!head->base)
         return err_set(err, -1, "the event loop could not be made");
-    r = watch_signals(head, err);
+    r = open_users(head, err);
+    if (r == 0)
+        r = watch_signals(head, err);
     if (r == 0)
         r = open_quell(head, options, err);
     if (r == 0)
@@ -157,12 +183,12 @@ static int open_head(struct head *head, const struct options *options, struct er
 /* Whoever still waits is answered before the sockets go. */
 static void close_head(struct head *head)
 {
-    struct event *events[] = {head->on_quell, head->on_term, head->on_int};
+    struct event *events[] = {head->on_quell, head->on_users, head->on_term, head->on_int};
 
     for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
         if (events[i])
             event_free(events[i]);
-    head->who = who_free(head->who);
+    head->users = user_cache_free(head->users);
     head->quell = quell_close(head->quell);
     head->routes.quell = NULL; /* what is asked while the last answers go out is refused */
     if (head->server)

@@ -9,11 +9,11 @@
 
 #include <sys/types.h>
 
-struct who;
+struct user_cache;
 
 struct routes {          /* all borrowed */
     struct quell *quell; /* NULL once the head is ending: then all is refused */
-    struct who *who;
+    struct user_cache *users;
     const struct http_server *server;
     bool has_operators;
     gid_t operators; /* whose members may act on every task */

@@ -2,11 +2,13 @@
  * verbs.c - the requests that change something. The body is checked at once; then the asker's name
  * is looked up, for which this request waits alone; then libquell is asked.
  */
+#include "base/log.h"
+#include "base/user_cache.h"
 #include "head/body.h"
 #include "head/reply.h"
 #include "head/routes.h"
-#include "head/who.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,10 +34,17 @@ static void verb_free(struct verb *verb)
     free(verb);
 }
 
-static void on_asker(void *arg, const struct who_user *user)
+static void log_lookup(const struct user_info *user, const struct err *err)
+{
+    if (!user && err->code != -ENOENT)
+        log_warning("%s", err->text);
+}
+
+static void on_asker(void *arg, const struct user_info *user, const struct err *err)
 {
     struct verb *verb = arg;
 
+    log_lookup(user, err);
     if (user) {
         (void) snprintf(verb->name, sizeof(verb->name), "%s", user->name);
         verb->who.name = verb->name;
@@ -48,7 +57,7 @@ static void find_asker(struct verb *verb)
     char number[16];
 
     (void) snprintf(number, sizeof(number), "%" PRIu32, verb->who.uid);
-    who_ask(verb->routes->who, number, on_asker, verb);
+    (void) user_cache_ask(verb->routes->users, number, on_asker, verb);
 }
 
 /* @take checks the body, and @run the rest once it is known who asks. */
@@ -113,10 +122,11 @@ static void add(struct verb *verb)
     quell_add_task(verb->routes->quell, &verb->task.request, &verb->who, on_task, verb);
 }
 
-static void on_owner(void *arg, const struct who_user *user)
+static void on_owner(void *arg, const struct user_info *user, const struct err *err)
 {
     struct verb *verb = arg;
 
+    log_lookup(user, err);
     /* A user whom only the node knows: then only operators act on the task. */
     verb->task.request.has_owner = user != NULL;
     verb->task.request.owner_uid = user ? user->uid : 0;
@@ -130,7 +140,7 @@ static void find_owner(struct verb *verb)
 
     if (verb->who.uid == 0 && user && *user &&
         (!verb->who.name || strcmp(user, verb->who.name) != 0))
-        who_ask(verb->routes->who, user, on_owner, verb);
+        (void) user_cache_ask(verb->routes->users, user, on_owner, verb);
     else
         add(verb);
 }

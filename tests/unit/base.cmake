@@ -8,6 +8,7 @@ quell_test(test_utf8 unit test_utf8.c base)
 quell_test(test_config unit test_config.c base_host)
 # Its own main(): the helper is the program itself, executed again.
 quell_test_program(test_user_lookup unit test_user_lookup.c base_host)
+quell_test_program(test_user_cache unit test_user_cache.c base_host)
 
 quell_test(test_task unit test_task.c ipc_wire)
 quell_test(test_task_pb unit test_task_pb.c ipc_wire)

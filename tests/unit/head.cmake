@@ -8,9 +8,6 @@ quell_test(test_libquell_requeue unit test_libquell_requeue.c quell ipc_nanomsg)
 quell_test(test_libquell_events unit test_libquell_events.c quell ipc_nanomsg)
 quell_test(test_libquell_nodes unit test_libquell_nodes.c quell ipc_nanomsg)
 quell_test(test_libquell_trouble unit test_libquell_trouble.c quell ipc_nanomsg)
-# Its own main(): the helper that looks users up is the program itself, executed again.
-quell_test_program(test_head_who unit test_head_who.c base_host PkgConfig::LIBEVENT_CORE)
-target_sources(test_head_who PRIVATE "${PROJECT_SOURCE_DIR}/head/who.c")
 # The head's own requests beside a libquell that the test plays.
 quell_test(test_head_feed unit test_head_feed.c http ipc_json PkgConfig::LIBEVENT_CORE)
 foreach(source events reads reply routes task_view)

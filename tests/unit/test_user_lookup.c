@@ -16,7 +16,6 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
@@ -45,6 +44,9 @@ int getpwnam_r(const char *name, struct passwd *passwd, char *buffer, size_t siz
     *ret = NULL;
     if (strncmp(name, "test-", 5) != 0)
         return ((real_function *) dlsym(RTLD_NEXT, "getpwnam_r"))(name, passwd, buffer, size, ret);
+    if (strcmp(name, "test-nss-hang") == 0)
+        for (;;)
+            (void) pause();
     if (strcmp(name, "test-io-error") == 0)
         return EIO;
     if (strcmp(name, "test-esrch") == 0)
@@ -56,6 +58,10 @@ int getpwnam_r(const char *name, struct passwd *passwd, char *buffer, size_t siz
     *passwd = (struct passwd){.pw_name = copy, .pw_uid = 7, .pw_gid = 8, .pw_dir = home};
     /* Some modules leave out what they do not know. */
     passwd->pw_shell = strcmp(name, "test-no-shell") == 0 ? NULL : shell;
+    if (strcmp(name, "test-no-uid") == 0)
+        passwd->pw_uid = (uid_t) -1;
+    if (strcmp(name, "test-no-gid") == 0)
+        passwd->pw_gid = (gid_t) -1;
     *ret = passwd;
     return 0;
 }
@@ -107,6 +113,17 @@ static bool world_is_clean(void)
     return true;
 }
 
+/* It ends with the test, whose end of the pipe it watches. */
+static void leave_daemon(void)
+{
+    struct pollfd fd = {.fd = STDOUT_FILENO};
+
+    if (fork() != 0)
+        return;
+    (void) poll(&fd, 1, 60000);
+    _exit(0);
+}
+
 static int helper_main(const char *key)
 {
     char junk[16384];
@@ -116,6 +133,10 @@ static int helper_main(const char *key)
         for (;;)
             (void) pause();
     if (strcmp(key, "test-silent") == 0)
+        return 0;
+    if (strcmp(key, "test-daemon") == 0 || strcmp(key, "test-silent-daemon") == 0)
+        leave_daemon();
+    if (strcmp(key, "test-silent-daemon") == 0)
         return 0;
     if (strcmp(key, "test-short") == 0)
         return write(STDOUT_FILENO, junk, 100) == 100 ? 0 : 1;
@@ -133,6 +154,13 @@ static int helper_main(const char *key)
 static struct user_info info;
 static struct err err;
 
+static bool has_ended(const struct user_lookup *lookup)
+{
+    struct pollfd fd = {.fd = user_lookup_fd(lookup), .events = POLLIN};
+
+    return poll(&fd, 1, 20000) == 1;
+}
+
 /* Asks for @key and waits for the answer as an event loop would. */
 static int look_up(const char *key)
 {
@@ -144,12 +172,9 @@ static int look_up(const char *key)
     r = user_lookup_start(key, &lookup, &err);
     if (r < 0)
         return r;
-    while ((r = user_lookup_finish(lookup, &info, &err)) == -EAGAIN) {
-        struct pollfd fd = {.fd = user_lookup_fd(lookup), .events = POLLIN};
-
-        if (poll(&fd, 1, 20000) != 1)
-            return -ETIMEDOUT;
-    }
+    if (!has_ended(lookup))
+        return -ETIMEDOUT;
+    r = user_lookup_finish(lookup, &info, &err);
     if (r < 0)
         EXPECT(err.code == r && err.text[0]);
     return r;
@@ -200,7 +225,8 @@ static void what_goes_wrong_in_nss_is_said(void)
         {"test-io-error", -EIO}, {"test-endless", -ERANGE},
         {"test-large", 0},       {"test-long-home", -ENAMETOOLONG},
         {"test-1024-groups", 0}, {"test-1025-groups", -E2BIG},
-        {"test-no-shell", 0},
+        {"test-no-shell", 0},    {"test-no-uid", -EDOM},
+        {"test-no-gid", -EDOM},
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -210,6 +236,10 @@ static void what_goes_wrong_in_nss_is_said(void)
             (void) fprintf(stderr, "row %zu: %d %s\n", i, r, err.text);
         EXPECT(r == rows[i].r);
     }
+    EXPECT(look_up("test-1025-groups") == -E2BIG);
+    EXPECT(strcmp(err.text, "user test-1025-groups is in more than 1024 groups") == 0);
+    EXPECT(look_up("test-no-uid") == -EDOM);
+    EXPECT(strcmp(err.text, "user test-no-uid has a number that no process can have") == 0);
     EXPECT(look_up("test-1024-groups") == 0);
     EXPECT(info.groups_len == 1024 && info.groups[1023] == 8 + 1023);
     EXPECT(look_up("test-no-shell") == 0 && info.shell[0] == '\0');
@@ -237,18 +267,6 @@ static void the_helper_has_nothing_of_ours(void)
     (void) sigprocmask(SIG_UNBLOCK, &mask, NULL);
 }
 
-/* Waits until the helper is dead (not reaped). */
-static void wait_for_death(pid_t pid)
-{
-    CLEANUP_FD int pidfd = pidfd_open(pid, 0);
-    struct pollfd fd = {.fd = pidfd, .events = POLLIN};
-
-    if (pidfd >= 0)
-        EXPECT(poll(&fd, 1, 20000) == 1);
-    else
-        EXPECT(errno == ESRCH);
-}
-
 static void a_helper_that_hangs_is_ended_and_reaped(void)
 {
     struct user_lookup *lookup = NULL;
@@ -256,34 +274,23 @@ static void a_helper_that_hangs_is_ended_and_reaped(void)
 
     assert(user_lookup_start("test-hang", &lookup, &err) == 0);
     pid = user_lookup_pid(lookup);
-    EXPECT(user_lookup_finish(lookup, &info, &err) == -EAGAIN);
     EXPECT(kill(pid, 0) == 0);
+    user_lookup_kill(lookup);
+    EXPECT(has_ended(lookup));
+    EXPECT(user_lookup_finish(lookup, &info, &err) == -EPROTO);
     EXPECT(user_lookup_free(lookup) == NULL);
-    wait_for_death(pid);
-    user_lookup_reap();
     EXPECT(kill(pid, 0) < 0 && errno == ESRCH);
 }
 
-static void free_does_not_wait_for_a_helper_that_cannot_die(void)
+static void a_helper_that_is_freed_while_it_hangs_ends_without_being_waited_for(void)
 {
     struct user_lookup *lookup = NULL;
-    struct user_lookup *other = NULL;
     pid_t pid;
-    pid_t other_pid;
 
     assert(user_lookup_start("test-hang", &lookup, &err) == 0);
-    assert(user_lookup_start("test-hang", &other, &err) == 0);
     pid = user_lookup_pid(lookup);
-    other_pid = user_lookup_pid(other);
-    /* Killed, it is not at once dead: whether or not free() sees it die, the next call reaps both.
-     */
-    (void) user_lookup_free(lookup);
-    (void) user_lookup_free(other);
-    wait_for_death(pid);
-    wait_for_death(other_pid);
-    EXPECT(look_up("root") == 0);
-    EXPECT(kill(pid, 0) < 0 && errno == ESRCH);
-    EXPECT(kill(other_pid, 0) < 0 && errno == ESRCH);
+    EXPECT(user_lookup_free(lookup) == NULL);
+    EXPECT(waitpid(pid, NULL, 0) == pid || errno == ECHILD); /* it may have been quick to die */
 }
 
 static void a_helper_reaped_by_somebody_else_is_no_trouble(void)
@@ -294,8 +301,37 @@ static void a_helper_reaped_by_somebody_else_is_no_trouble(void)
     assert(user_lookup_start("root", &lookup, &err) == 0);
     pid = user_lookup_pid(lookup);
     EXPECT(waitpid(pid, NULL, 0) == pid); /* as a loop that reaps all its children does */
+    EXPECT(has_ended(lookup));
     EXPECT(user_lookup_finish(lookup, &info, &err) == 0);
     EXPECT(user_lookup_free(lookup) == NULL);
+}
+
+/* An NSS module may start a daemon of its own, which then has the pipe. */
+static void an_answer_is_there_also_when_somebody_holds_the_pipe(void)
+{
+    EXPECT(look_up("test-daemon") == 0);
+    EXPECT(look_up("test-silent-daemon") == -EPROTO);
+}
+
+static void a_helper_whose_asker_is_gone_already_asks_nobody(void)
+{
+    char *argv[] = {"helper", USER_LOOKUP_FLAG, "test-nss-hang", NULL};
+    int fds[2], status = -1;
+    pid_t pid;
+
+    assert(pipe(fds) == 0);
+    (void) close(fds[0]);
+    pid = fork();
+    assert(pid >= 0);
+    if (pid == 0) {
+        (void) dup2(fds[1], STDOUT_FILENO);
+        (void) close_range(3, ~0u, 0);
+        (void) execv("/proc/self/exe", argv);
+        _exit(9);
+    }
+    (void) close(fds[1]);
+    EXPECT(waitpid(pid, &status, 0) == pid);
+    EXPECT(WIFEXITED(status) && WEXITSTATUS(status) == EXIT_FAILURE);
 }
 
 static long fd_of(const struct dirent *entry)
@@ -309,10 +345,7 @@ static void nothing_is_left_behind(void)
     siginfo_t death;
     DIR *fds;
 
-    user_lookup_reap();
-    while (waitid(P_ALL, 0, &death, WEXITED | WNOWAIT) == 0)
-        user_lookup_reap();
-    EXPECT(errno == ECHILD);
+    EXPECT(waitid(P_ALL, 0, &death, WEXITED | WNOHANG | WNOWAIT) < 0 && errno == ECHILD);
     fds = opendir("/proc/self/fd");
     assert(fds);
     for (const struct dirent *entry = readdir(fds); entry; entry = readdir(fds))
@@ -340,6 +373,7 @@ static void without_descriptors_a_look_up_fails_with_a_sentence(void)
 
         EXPECT(r == (spare < 3 ? -EMFILE : 0));
         EXPECT(r == 0 || strncmp(err.text, "looking up user root: ", 22) == 0);
+        EXPECT(r < 0 || has_ended(lookup));
         (void) user_lookup_free(lookup);
         (void) close(fds[--len]);
     }
@@ -359,8 +393,10 @@ int main(int argc, char **argv)
     an_answer_that_is_none_is_refused();
     the_helper_has_nothing_of_ours();
     a_helper_that_hangs_is_ended_and_reaped();
-    free_does_not_wait_for_a_helper_that_cannot_die();
+    a_helper_that_is_freed_while_it_hangs_ends_without_being_waited_for();
     a_helper_reaped_by_somebody_else_is_no_trouble();
+    an_answer_is_there_also_when_somebody_holds_the_pipe();
+    a_helper_whose_asker_is_gone_already_asks_nobody();
     nothing_is_left_behind();
     without_descriptors_a_look_up_fails_with_a_sentence();
     nothing_is_left_behind();
