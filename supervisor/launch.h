@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "quell.pb-c.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -27,7 +28,8 @@ struct launch {
 
 /* What the child writes when it fails: one message, shorter than PIPE_BUF. */
 struct launch_failure {
-    int code; /* negative errno */
+    int code;        /* negative errno */
+    bool ran_before; /* `started` was there: nothing was executed now */
     char text[512];
 };
 

@@ -24,8 +24,7 @@ static void supervisor_read_report(struct supervisor *s)
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (n != (ssize_t) sizeof(s->failure))
-        s->failure.code = 0;
-    s->ran_before = s->failure.code == -EEXIST;
+        s->failure = (struct launch_failure){.code = 0};
     (void) close(s->report_fd);
     s->report_fd = s->fds[AT_REPORT].fd = -1;
     if (s->failure.code == 0 && s->life.phase == LIFE_RUNNING)

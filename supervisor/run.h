@@ -42,7 +42,6 @@ struct supervisor {
     bool leader_gone;     /* reaped by another; its status may still come from the agent */
     int64_t processes_at_kill;
     bool cgroup_killed;
-    bool ran_before; /* `started` was there: nothing is executed twice */
     bool recorded;
     bool released; /* the agent has taken over what could not be recorded */
     struct launch_failure failure;

@@ -60,8 +60,8 @@ static void supervisor_collect(struct supervisor *s, struct ending_facts *facts)
     task_cgroup_read_usage(s->group, &usage);
     *facts = (struct ending_facts){
         .life = &s->life,
-        .could_not_start = s->failure.code && !s->ran_before ? s->failure.text : NULL,
-        .status_known = s->tree.status_known && !s->ran_before && !unclear,
+        .could_not_start = s->failure.code && !s->failure.ran_before ? s->failure.text : NULL,
+        .status_known = s->tree.status_known && !s->failure.ran_before && !unclear,
         .wait_status = s->tree.wait_status,
         .v1 = strcmp(s->order->cgroup_mode, cgroup_mode_name(CGROUP_MODE_V1)) == 0,
         .memory_limit_bytes = s->order->spec->memory_bytes,

@@ -10,6 +10,7 @@ endif()
 pkg_check_modules(JANSSON_INTEGRATION REQUIRED IMPORTED_TARGET jansson)
 quell_library(integration_world SOURCES
   "${integration}/asker.c" "${integration}/await.c" "${integration}/janitor.c"
+  "${integration}/mounts.c"
   "${integration}/prober.c" "${integration}/program.c" "${integration}/stream.c"
   "${integration}/tasks.c" "${integration}/world.c"
   LINKS base PkgConfig::JANSSON_INTEGRATION PkgConfig::CRITERION)
@@ -17,14 +18,14 @@ target_compile_definitions(integration_world PUBLIC
   QUELL_TEST_BIN_DIR="${PROJECT_BINARY_DIR}/bin"
   QUELL_TEST_PROGRAMS_DIR="${PROJECT_BINARY_DIR}/tests/bin"
   QUELL_TEST_SANITIZED=${integration_sanitized})
-add_dependencies(integration_world quell-head quelld quellctl fighter actor escaper)
+add_dependencies(integration_world quell-head quelld quellctl fighter actor escaper deaf nss_stand_in)
 if(TARGET quell-supervisor)
   add_dependencies(integration_world quell-supervisor)
 endif()
 
-foreach(topic agent_socket awkward bad_clients cancel cgroups check_config crossing crowd history hostile
+foreach(topic agent_socket awkward bad_clients bytes cancel cgroups check_config crossing crowd files history hostile
     looks many max_running outcomes records refusals requeue restart rules status_table strace supervisor
-    watch world_of_a_task)
+    users watch world_of_a_task)
   quell_test(test_${topic} integration "${integration}/test_${topic}.c" integration_world)
   set_tests_properties(integration.test_${topic} PROPERTIES TIMEOUT 600)
 endforeach()
@@ -35,3 +36,4 @@ set_tests_properties(integration.test_agent_socket integration.test_crowd integr
 
 # The table of the design's section 3 as it is observed, cell by cell.
 add_custom_target(status_table COMMAND test_status_table VERBATIM USES_TERMINAL)
+target_link_libraries(test_bytes PRIVATE quell ipc_nanomsg) # a head of its own
