@@ -25,6 +25,7 @@ struct events;
 struct head_link;
 struct http_server;
 struct listings;
+struct peeks;
 struct user_cache;
 
 struct task {
@@ -78,6 +79,7 @@ struct agent {
     struct store store;
     struct cgroup_host *host;
     struct head_link *link;
+    struct peeks *peeks;
     struct http_server *http;
     struct user_cache *users;
     struct events *events;

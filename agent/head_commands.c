@@ -2,6 +2,7 @@
 #include "agent/head_link_impl.h"
 
 #include "agent/agent.h"
+#include "agent/peek.h"
 #include "agent/slice.h"
 #include "agent/task.h"
 #include "base/log.h"
@@ -57,5 +58,7 @@ void head_commands_take(struct head_link *link, Quell__Pb__Reply *reply)
     link->commands = reply->commands;
     reply->body_case = QUELL__PB__REPLY__BODY__NOT_SET;
     reply->commands = NULL;
+    for (size_t i = 0; i < link->commands->n_peeks; i++)
+        peek_begin(link->agent->peeks, link->commands->peeks[i]);
     head_commands_on_taking(-1, 0, link);
 }

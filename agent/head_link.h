@@ -5,6 +5,7 @@
  * hello, the long poll for commands, reports until they are acknowledged, heartbeat and reopening.
  */
 #include "base/err.h"
+#include "quell.pb-c.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -22,6 +23,9 @@ void head_link_report(struct task *task);
 void head_link_acknowledge(struct task *task);
 /* @task is about to be freed. */
 void head_link_forget(struct task *task);
+
+/* Sends the answer to a question of the head; lost without a connection. */
+void head_link_peeked(struct head_link *link, const Quell__Pb__Peeked *peeked);
 
 /* Sends what there is to send: the end of a round. */
 void head_link_flush(struct head_link *link);

@@ -185,6 +185,16 @@ bool head_request_commands(struct head_link *link)
     return link_send(link, &request);
 }
 
+void head_link_peeked(struct head_link *link, const Quell__Pb__Peeked *peeked)
+{
+    Quell__Pb__Request request = QUELL__PB__REQUEST__INIT;
+
+    request.body_case = QUELL__PB__REQUEST__BODY_PEEKED;
+    request.peeked = (Quell__Pb__Peeked *) peeked;
+    if (link && link->stage == LINK_READY)
+        (void) link_send(link, &request);
+}
+
 static void fill_report(struct task *task, Quell__Pb__AttemptReport *report)
 {
     quell__pb__attempt_report__init(report);

@@ -8,6 +8,7 @@
 #include "agent/head_link.h"
 #include "agent/launch_queue.h"
 #include "agent/listing.h"
+#include "agent/peek.h"
 #include "agent/recover.h"
 #include "agent/slice.h"
 #include "agent/status.h"
@@ -264,8 +265,9 @@ static int agent_open_loop(struct agent *agent, struct err *err)
     agent->reaping = evtimer_new(agent->base, on_children, agent);
     agent->events = events_new(agent);
     agent->listings = listings_new(agent->base);
+    agent->peeks = peeks_new(agent);
     if (!agent->round || !agent->launches || !agent->cleaning || !agent->reaping ||
-        !agent->children || !agent->tick || !agent->events || !agent->listings ||
+        !agent->children || !agent->tick || !agent->events || !agent->listings || !agent->peeks ||
         event_add(agent->children, NULL) < 0 || event_add(agent->tick, &tick) < 0)
         return err_set(err, -ENOMEM, "make the event loop");
     for (size_t i = 0; i < 2; i++) {
@@ -329,6 +331,7 @@ static void agent_close(struct agent *agent)
     if (agent->looked_up)
         event_free(agent->looked_up);
     agent->listings = listings_free(agent->listings);
+    agent->peeks = peeks_free(agent->peeks);
     agent->users = user_cache_free(agent->users);
     agent->host = cgroup_host_close(agent->host); /* with tasks inside, the groups stay */
     for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
@@ -369,6 +372,8 @@ int main(int argc, char **argv)
     struct err err = {0};
     int r;
 
+    if (argc == 2 && strcmp(argv[1], PEEK_FLAG) == 0)
+        return peek_main();
     if (argc == 3 && strcmp(argv[1], USER_LOOKUP_FLAG) == 0)
         return user_lookup_main(argv[2]);
     log_open("quelld");

@@ -1,6 +1,7 @@
 #include "base/user_lookup.h"
 
 #include "base/fdio.h"
+#include "base/self_spawn.h"
 #include "base/units.h"
 
 #include <errno.h>
@@ -62,65 +63,6 @@ struct user_lookup *user_lookup_free(struct user_lookup *lookup)
     return NULL;
 }
 
-/* The helper's standard streams: the pipe, and nothing else of ours. */
-static int user_lookup_set_files(posix_spawn_file_actions_t *files, int out)
-{
-    int r;
-
-    r = posix_spawn_file_actions_adddup2(files, out, STDOUT_FILENO);
-    if (r == 0)
-        r = posix_spawn_file_actions_addopen(files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    if (r == 0)
-        r = posix_spawn_file_actions_addopen(files, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-    return r;
-}
-
-/* A daemon ignores and blocks signals; NSS modules start with what a fresh program has. */
-static int user_lookup_set_signals(posix_spawnattr_t *attr)
-{
-    sigset_t all;
-    sigset_t none;
-    int r;
-
-    (void) sigfillset(&all);
-    (void) sigemptyset(&none);
-    r = posix_spawnattr_setsigdefault(attr, &all);
-    if (r == 0)
-        r = posix_spawnattr_setsigmask(attr, &none);
-    if (r == 0)
-        r = posix_spawnattr_setflags(attr, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
-    return r;
-}
-
-/* Returns 0 or an errno, as posix_spawn(3) does. */
-static int user_lookup_spawn(char *key, int out, pid_t *ret)
-{
-    char program[] = "quell-user-lookup";
-    char flag[] = USER_LOOKUP_FLAG;
-    char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-    char *argv[] = {program, flag, key, NULL};
-    char *env[] = {path, NULL};
-    posix_spawn_file_actions_t files;
-    posix_spawnattr_t attr;
-    int r;
-
-    r = posix_spawn_file_actions_init(&files);
-    if (r != 0)
-        return r;
-    r = posix_spawnattr_init(&attr);
-    if (r != 0)
-        goto undo_files;
-    r = user_lookup_set_files(&files, out);
-    if (r == 0)
-        r = user_lookup_set_signals(&attr);
-    if (r == 0)
-        r = posix_spawn(ret, "/proc/self/exe", &files, &attr, argv, env);
-    (void) posix_spawnattr_destroy(&attr);
-undo_files:
-    (void) posix_spawn_file_actions_destroy(&files);
-    return r;
-}
-
 static struct user_lookup *user_lookup_new(const char *key)
 {
     CLEANUP(user_lookup_freep) struct user_lookup *lookup = calloc(1, sizeof(*lookup));
@@ -152,7 +94,7 @@ int user_lookup_start(const char *key, struct user_lookup **ret, struct err *err
     r = fdio_set_nonblocking(lookup->fd);
     if (r < 0)
         return err_errno(err, r, "looking up user %s: pipe", key);
-    r = user_lookup_spawn(lookup->key, out, &lookup->pid);
+    r = self_spawn("quell-user-lookup", USER_LOOKUP_FLAG, lookup->key, -1, out, &lookup->pid);
     if (r != 0)
         return err_errno(err, -r, "looking up user %s: starting /proc/self/exe", key);
     lookup->pidfd = pidfd_open(lookup->pid, 0);
@@ -330,6 +272,15 @@ static int user_ask(const char *key, struct user_info *ret)
         return r == 0 || r == ESRCH ? -ENOENT : -r;
     }
     return -ERANGE;
+}
+
+int user_lookup_ask(const char *key, struct user_info *ret, struct err *err)
+{
+    const int r = user_ask(key, ret);
+
+    if (r == -ENOENT)
+        return err_set(err, -ENOENT, "there is no user %s", key);
+    return r < 0 ? err_errno(err, r, "looking up user %s", key) : 0;
 }
 
 int user_lookup_main(const char *key)

@@ -44,5 +44,8 @@ void user_lookup_kill(struct user_lookup *lookup);
 struct user_lookup *user_lookup_free(struct user_lookup *lookup);
 DEFINE_CLEANUP(struct user_lookup *, user_lookup_free);
 
+/* Asks NSS here and now, as long as it takes: for helpers. */
+int user_lookup_ask(const char *key, struct user_info *ret, struct err *err);
+
 /* The helper's side: asks NSS, writes the answer to standard output, returns an exit status. */
 int user_lookup_main(const char *key);

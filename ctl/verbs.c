@@ -64,6 +64,14 @@ static const struct verb verbs[] = {
         .run = verb_requeue,
     },
     {
+        .name = "peek",
+        .operands = VERB_ONE_ID,
+        .syntax = "JOB.TASK",
+        .help = "Prints the last bytes of a task's output, read on its node as its user: for its\n"
+                "owner, root and the operators. What is not printable is escaped.\n",
+        .run = verb_peek,
+    },
+    {
         .name = "show",
         .operands = VERB_ONE_ID,
         .syntax = "JOB.TASK",

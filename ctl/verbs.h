@@ -41,6 +41,7 @@ void verb_add(struct ctl *ctl, const struct args *args);
 void verb_submit(struct ctl *ctl, const struct args *args);
 void verb_cancel(struct ctl *ctl, const struct args *args);
 void verb_requeue(struct ctl *ctl, const struct args *args);
+void verb_peek(struct ctl *ctl, const struct args *args);
 void verb_show(struct ctl *ctl, const struct args *args);
 void verb_list(struct ctl *ctl, const struct args *args);
 void verb_nodes(struct ctl *ctl, const struct args *args);

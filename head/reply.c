@@ -1,6 +1,7 @@
 #include "head/reply.h"
 
 #include "base/version.h"
+#include "head/routes.h"
 #include "head/task_view.h"
 #include "ipc/task_json.h"
 
@@ -170,6 +171,30 @@ void reply_results(struct http_request *request, const struct quell_result *resu
     }
     text_add(&text, "}\n");
     text_send(&text, request, first && done == 0 ? status_of(first->code) : 200);
+}
+
+static json_t *output_view(const struct quell_output *output)
+{
+    bool known = output->path && !output->text;
+
+    return json_pack(
+        "{s:s, s:o, s:o, s:o, s:o}", "stream", output->stream, "path",
+        output->path ? task_json_text(output->path, strlen(output->path)) : json_null(), "size",
+        known ? json_integer((json_int_t) output->size) : json_null(), "tail",
+        known ? task_json_text(output->tail, output->tail_len) : json_null(), "error",
+        output->text ? task_json_text(output->text, strlen(output->text)) : json_null());
+}
+
+void reply_outputs(struct http_request *request, const struct target *target,
+                   const struct quell_output *outputs, size_t len)
+{
+    json_t *array = json_array();
+
+    for (size_t i = 0; i < len; i++)
+        (void) json_array_append_new(array, output_view(&outputs[i]));
+    send_json(request, 200,
+              json_pack("{s:I, s:I, s:o}", "job_id", (json_int_t) target->job_id, "task_id",
+                        (json_int_t) target->task_id, "outputs", array));
 }
 
 void reply_nodes(struct http_request *request, const struct quell_node *nodes, size_t len)

@@ -6,6 +6,8 @@
 
 #include <jansson.h>
 
+struct target;
+
 void reply_text(struct http_request *request, const char *text);
 /* The number of a refusal decides the status. */
 void reply_refusal(struct http_request *request, int code, const char *text);
@@ -18,5 +20,8 @@ void reply_tasks(struct http_request *request, const struct quell_task *tasks, s
 /* Of one task among several each: those that were done, and the refusals of the others. Where all
    were refused, it is the first refusal's reply too. */
 void reply_results(struct http_request *request, const struct quell_result *results, size_t len);
+/* The end of the output of the task that @target names. */
+void reply_outputs(struct http_request *request, const struct target *target,
+                   const struct quell_output *outputs, size_t len);
 void reply_nodes(struct http_request *request, const struct quell_node *nodes, size_t len);
 void reply_head(struct http_request *request, const struct http_stats *stats);

@@ -23,6 +23,7 @@ static const struct route {
     {"/v1/tasks", NAMES_NOTHING, "GET", read_tasks},
     {"/v1/tasks", NAMES_NOTHING, "POST", verb_add},
     {"/v1/tasks/*", NAMES_TASK, "GET", read_task},
+    {"/v1/tasks/*/peek", NAMES_TASK, "GET", read_peek},
     {"/v1/tasks/*/submit", NAMES_TASK, "POST", verb_submit},
     {"/v1/tasks/*/cancel", NAMES_TASK, "POST", verb_cancel},
     {"/v1/tasks/*/requeue", NAMES_TASK, "POST", verb_requeue},
@@ -30,6 +31,16 @@ static const struct route {
 };
 
 #define ROUTES (sizeof(table) / sizeof(table[0]))
+
+void routes_who(const struct routes *routes, const struct http_request *request,
+                struct quell_who *ret)
+{
+    const struct http_peer *peer = http_request_peer(request);
+
+    *ret = (struct quell_who){.uid = peer->uid};
+    ret->operator_ = peer->uid == 0 || (routes->has_operators &&
+                                        http_request_peer_in_group(request, routes->operators));
+}
 
 /* @ret_id: what stands at the pattern's '*'. */
 static bool matches(const char *pattern, const char *path, char ret_id[ID_MAX])

@@ -2,7 +2,7 @@
 
 /*
  * routes.h - the paths of the head's socket: who answers what. What only reads is answered in
- * reads.c and events.c; what changes something (verbs.c) first has to know who asks.
+ * reads.c, peek.c and events.c; what changes something (verbs.c) first has to know who asks.
  */
 #include "http/http_server.h"
 #include "libquell/quell.h"
@@ -29,6 +29,10 @@ void routes_handle(void *arg, struct http_request *request); /* an http_handler 
 typedef void route_handler(struct routes *routes, struct http_request *request,
                            const struct target *target);
 
+/* Who asks, without a name. */
+void routes_who(const struct routes *routes, const struct http_request *request,
+                struct quell_who *ret);
+
 /* ---- reads.c ---- */
 
 route_handler read_health;
@@ -45,6 +49,10 @@ bool read_number(struct http_request *request, const char *name, uint64_t min, u
 /* ---- events.c ---- */
 
 route_handler read_events;
+
+/* ---- peek.c ---- */
+
+route_handler read_peek;
 
 /* ---- verbs.c ---- */
 

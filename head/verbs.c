@@ -65,7 +65,6 @@ static void begin(struct routes *routes, struct http_request *request, const str
                   int (*take)(struct verb *verb, const void *bytes, size_t len, struct err *err),
                   void (*run)(struct verb *verb))
 {
-    const struct http_peer *peer = http_request_peer(request);
     struct verb *verb = calloc(1, sizeof(*verb));
     const void *body;
     struct err err;
@@ -79,10 +78,7 @@ static void begin(struct routes *routes, struct http_request *request, const str
     verb->request = request;
     verb->target = *target;
     verb->run = run;
-    verb->who.uid = peer->uid;
-    verb->who.operator_ =
-        peer->uid == 0 ||
-        (routes->has_operators && http_request_peer_in_group(request, routes->operators));
+    routes_who(routes, request, &verb->who);
     body = http_request_body(request, &len);
     if (take(verb, body, len, &err) == 0) {
         find_asker(verb);

@@ -1,5 +1,6 @@
 #include "libquell/call.h"
 
+#include "base/clock.h"
 #include "libquell/core/task_rules.h"
 
 #include <stdio.h>
@@ -14,6 +15,13 @@ struct call *call_new(enum call_kind kind, void *arg)
     call->kind = kind;
     call->arg = arg;
     return call;
+}
+
+uint64_t call_deadline_us(uint64_t timeout_ms)
+{
+    uint64_t now_us = clock_mono_us();
+
+    return timeout_ms < (UINT64_MAX - now_us) / 1000 ? now_us + timeout_ms * 1000 : UINT64_MAX;
 }
 
 void call_refuse(struct call *call, int code, const char *text)
@@ -44,6 +52,7 @@ static int load(struct call *call, struct store *store, struct err *err)
         return store_load_nodes(store, &call->nodes, err);
     case CALL_EVENTS:
         return store_load_events(store, call->after_id, call->filter.limit, &call->events, err);
+    case CALL_PEEK:
     case CALL_NODE_STATE:
         return 0;
     }
@@ -82,6 +91,9 @@ void call_run(struct call *call)
     case CALL_EVENTS:
         call->on_done.events(call->arg, refusal, call->refused ? NULL : &call->events.events);
         break;
+    case CALL_PEEK:
+        call_run_peek(call, refusal);
+        break;
     case CALL_NODE_STATE:
         call->on_done.node(call->arg, call->filter_node, call->node_state);
         break;
@@ -89,5 +101,6 @@ void call_run(struct call *call)
     task_set_done(&call->tasks);
     node_set_done(&call->nodes);
     event_set_done(&call->events);
+    (void) peek_free(call->peek);
     free(call);
 }

@@ -6,6 +6,7 @@
  */
 #include "libquell/quell.h"
 #include "libquell/store.h"
+#include "quell.pb-c.h"
 
 #include <sys/queue.h>
 
@@ -15,10 +16,21 @@ enum call_kind {
     CALL_LIST, /* tasks by filter */
     CALL_NODES,
     CALL_EVENTS,     /* once there are any behind `after_id` */
+    CALL_PEEK,       /* once the node has answered */
     CALL_NODE_STATE, /* of the node `filter_node`, unasked */
 };
 
 struct wait_place;
+
+struct peek { /* a question for the end of a task's output, and its answer */
+    char node[TASK_NODE_NAME_MAX + 1];
+    uint8_t id[16];
+    bool sent;
+    Quell__Pb__Peek question; /* borrows from @spec and the above */
+    Quell__Pb__Name name;
+    Quell__Pb__Spec *spec;     /* owned */
+    Quell__Pb__Peeked *answer; /* owned; NULL: not (yet) there */
+};
 
 struct call {
     TAILQ_ENTRY(call) entry;
@@ -29,6 +41,7 @@ struct call {
         quell_on_tasks tasks;
         quell_on_nodes nodes;
         quell_on_events events;
+        quell_on_outputs outputs;
         void (*node)(void *arg, const char *node, const char *state);
     } on_done;
     void *arg;
@@ -42,6 +55,7 @@ struct call {
     struct node_set nodes;
     struct event_set events;
     uint64_t after_id;
+    struct peek *peek;      /* owned */
     const char *node_state; /* static */
     bool more;
     bool parked;          /* in a wait_table */
@@ -52,11 +66,14 @@ struct call {
 TAILQ_HEAD(call_list, call);
 
 struct call *call_new(enum call_kind kind, void *arg); /* NULL: no memory */
+uint64_t call_deadline_us(uint64_t timeout_ms);        /* from now; monotonic */
 void call_refuse(struct call *call, int code, const char *text);
 /* Reads from the store what the call will tell; a failure becomes its refusal. */
 void call_load(struct call *call, struct store *store);
 /* Calls back, then frees. */
 void call_run(struct call *call);
+void call_run_peek(struct call *call, const struct quell_refusal *refusal); /* peek.c, likewise */
+struct peek *peek_free(struct peek *peek);                                  /* accepts NULL */
 
 /* ---- the calls that wait ---- */
 
@@ -64,6 +81,7 @@ struct wait_table {
     void *root;                 /* of tsearch(3): wait_place by task */
     struct call_list deadlines; /* earliest first */
     struct call_list events;    /* those that wait for an event */
+    struct call_list peeks;     /* and those that wait for the answer of a node */
     bool event_noted;
     TAILQ_HEAD(, wait_place) ended;
 };

@@ -102,7 +102,7 @@ static int add_command(void *arg, const struct store_command *from)
 }
 
 static void send_batch(struct quell *quell, const struct node_poll *poll, const struct batch *batch,
-                       bool more)
+                       Quell__Pb__Peek **peeks, size_t peeks_len, bool more)
 {
     Quell__Pb__Commands commands = QUELL__PB__COMMANDS__INIT;
     Quell__Pb__Reply reply = QUELL__PB__REPLY__INIT;
@@ -110,6 +110,8 @@ static void send_batch(struct quell *quell, const struct node_poll *poll, const 
     commands.n_commands = batch->len;
     commands.commands = batch->commands;
     commands.more = more;
+    commands.peeks = peeks;
+    commands.n_peeks = peeks_len;
     reply.body_case = QUELL__PB__REPLY__BODY_COMMANDS;
     reply.commands = &commands;
     link_send(quell, &poll->route, poll->id, &reply);
@@ -118,15 +120,19 @@ static void send_batch(struct quell *quell, const struct node_poll *poll, const 
 int commands_send(struct quell *quell, const struct node *node, const struct node_poll *poll,
                   struct err *err)
 {
+    Quell__Pb__Peek *peeks[PEEKS_MAX];
     struct batch batch = {0};
+    size_t peeks_len = 0;
     int r = store_each_command(quell->store, node->name, add_command, &batch, err);
 
     if (r == BATCH_FAILED)
         r = err_set(err, -ENOMEM, "a command for node %s could not be made", node->name);
-    if (r >= 0 && batch.len > 0)
-        send_batch(quell, poll, &batch, r == BATCH_FULL);
     if (r >= 0)
-        r = batch.len > 0 ? 0 : STORE_NONE;
+        peeks_len = peek_take(quell, node, peeks, COMMANDS_BYTES_MAX - batch.bytes);
+    if (r >= 0 && batch.len + peeks_len > 0)
+        send_batch(quell, poll, &batch, peeks, peeks_len, r == BATCH_FULL);
+    if (r >= 0)
+        r = batch.len + peeks_len > 0 ? 0 : STORE_NONE;
     free(batch.commands);
     arena_done(&batch.arena);
     return r;
@@ -136,5 +142,5 @@ void commands_send_none(struct quell *quell, const struct node_poll *poll)
 {
     static const struct batch none;
 
-    send_batch(quell, poll, &none, false);
+    send_batch(quell, poll, &none, NULL, 0, false);
 }

@@ -71,7 +71,7 @@ static void drop(struct quell *quell, const char *why)
 }
 
 static void on_challenge(struct quell *quell, const struct endpoint_route *route,
-                         const Quell__Pb__Request *request)
+                         Quell__Pb__Request *request)
 {
     Quell__Pb__Session session = QUELL__PB__SESSION__INIT;
     Quell__Pb__Reply reply = QUELL__PB__REPLY__INIT;
@@ -111,6 +111,18 @@ static int take_acks(struct quell *quell, const struct link_request *from, const
     return r < 0 ? r : 0;
 }
 
+/* Acknowledged with nothing, so that the node knows that it has come. */
+static void take_peeked(struct quell *quell, const struct link_request *from)
+{
+    Quell__Pb__ReportAcked none = QUELL__PB__REPORT_ACKED__INIT;
+    Quell__Pb__Reply reply = QUELL__PB__REPLY__INIT;
+
+    peek_receive(quell, from);
+    reply.body_case = QUELL__PB__REPLY__BODY_REPORT_ACKED;
+    reply.report_acked = &none;
+    answer_queue(quell, ANSWER_BYTES, from, &reply);
+}
+
 static int on_settled(struct quell *quell, const struct link_request *from, struct err *err)
 {
     const Quell__Pb__Request *request = from->request;
@@ -120,6 +132,10 @@ static int on_settled(struct quell *quell, const struct link_request *from, stru
         return r;
     if (request->body_case == QUELL__PB__REQUEST__BODY_REPORT)
         return report_receive(quell, from, request->report, err);
+    if (request->body_case == QUELL__PB__REQUEST__BODY_PEEKED) {
+        take_peeked(quell, from);
+        return 0;
+    }
     node_table_unpark(&quell->nodes, from->node); /* the newest wins */
     answer_queue(quell, ANSWER_POLL, from, NULL);
     return 0;
@@ -154,7 +170,7 @@ static void on_session(struct quell *quell, const struct link_request *from)
 }
 
 static void on_request(struct quell *quell, const struct endpoint_route *route,
-                       const Quell__Pb__Request *request)
+                       Quell__Pb__Request *request)
 {
     struct link_request from = {.route = route, .request = request};
 

@@ -224,6 +224,27 @@ struct quell_wait *quell_wait_task(struct quell *quell, uint32_t job_id, uint32_
 /* Ends the wait: its callback runs with the next quell_dispatch(), as if its time were up. */
 void quell_stop_wait(struct quell *quell, struct quell_wait *wait);
 
+#define QUELL_PEEK_MAX     65536u
+#define QUELL_PEEK_DEFAULT 4096u
+
+struct quell_output {   /* of a task: where it went, and its end */
+    const char *stream; /* "stdout", "stderr" */
+    const char *path;   /* on the node; NULL: nowhere */
+    uint64_t size;      /* bytes that the file has */
+    const char *tail;   /* its last bytes, any bytes */
+    size_t tail_len;
+    const char *text; /* why it can't be read; NULL: it could */
+};
+typedef void (*quell_on_outputs)(void *arg, const struct quell_refusal *refusal,
+                                 const struct quell_output *outputs, size_t outputs_len);
+
+/* The last @bytes (up to QUELL_PEEK_MAX; 0: QUELL_PEEK_DEFAULT) of each file that the current
+   attempt writes or wrote to, read on its node as the task's user. For its owner and operators;
+   refused when the node does not answer within @timeout_ms. NULL as with quell_wait_task(). */
+struct quell_wait *quell_peek_task(struct quell *quell, uint32_t job_id, uint32_t task_id,
+                                   uint32_t bytes, uint64_t timeout_ms, const struct quell_who *who,
+                                   quell_on_outputs on_done, void *arg);
+
 struct quell_filter {
     uint32_t job_id;  /* 0: any */
     const char *node; /* NULL: any */

@@ -81,6 +81,9 @@ void bulk_refuse_all(struct quell *quell, const char *text);
 /* ---- verbs.c ---- */
 
 bool verb_is_refusal(int result); /* else a negative one is the disk's or the memory's */
+/* The current attempt, on which @who may do @verb. */
+int verb_find_task(struct quell *quell, struct task_place place, enum task_verb verb,
+                   const struct quell_who *who, struct store_attempt *ret, struct err *err);
 /* One task's cancel, with the permission for it. */
 int verb_cancel_one(struct quell *quell, struct task_place place, const struct cancel_wish *wish,
                     const struct quell_who *who, struct err *err);
@@ -111,7 +114,7 @@ int attempt_end(struct quell *quell, const struct store_attempt *attempt,
 
 struct link_request { /* one message of a node, with its way back */
     const struct endpoint_route *route;
-    const Quell__Pb__Request *request;
+    Quell__Pb__Request *request;
     struct node *node;
     struct node_session *session;
 };
@@ -137,6 +140,15 @@ int report_receive(struct quell *quell, const struct link_request *from,
 int commands_send(struct quell *quell, const struct node *node, const struct node_poll *poll,
                   struct err *err);
 void commands_send_none(struct quell *quell, const struct node_poll *poll);
+
+/* ---- peek.c: what is asked of a node and not recorded ---- */
+
+/* The questions for @node that were not sent yet, as far as they have room in @bytes; they count as
+   sent. Returns how many, at most PEEKS_MAX. */
+#define PEEKS_MAX 16u
+size_t peek_take(struct quell *quell, const struct node *node, Quell__Pb__Peek **ret, size_t bytes);
+/* Takes the answer out of the request where it is waited for. */
+void peek_receive(struct quell *quell, const struct link_request *from);
 
 /* ---- spec.c ---- */
 

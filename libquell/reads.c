@@ -1,8 +1,6 @@
 /* reads.c - the verbs that change nothing. They are answered from what has been committed. */
 #include "libquell/quell_impl.h"
 
-#include "base/clock.h"
-
 #include <stdio.h>
 
 void quell_show_task(struct quell *quell, uint32_t job_id, uint32_t task_id, quell_on_task on_done,
@@ -26,13 +24,6 @@ static struct quell_wait *wait_of(struct call *call)
     return (struct quell_wait *) call;
 }
 
-static uint64_t deadline(uint64_t timeout_ms)
-{
-    uint64_t now_us = clock_mono_us();
-
-    return timeout_ms < (UINT64_MAX - now_us) / 1000 ? now_us + timeout_ms * 1000 : UINT64_MAX;
-}
-
 struct quell_wait *quell_wait_task(struct quell *quell, uint32_t job_id, uint32_t task_id,
                                    uint64_t timeout_ms, quell_on_task on_done, void *arg)
 {
@@ -45,7 +36,7 @@ struct quell_wait *quell_wait_task(struct quell *quell, uint32_t job_id, uint32_
     call->on_done.task = on_done;
     call->job_id = job_id;
     call->task_id = task_id;
-    call->deadline_us = deadline(timeout_ms);
+    call->deadline_us = call_deadline_us(timeout_ms);
     round_queue(quell, call);
     return wait_of(call);
 }
@@ -62,7 +53,7 @@ struct quell_wait *quell_read_events(struct quell *quell, uint64_t after_id, siz
     call->on_done.events = on_done;
     call->after_id = after_id;
     call->filter.limit = limit;
-    call->deadline_us = deadline(timeout_ms);
+    call->deadline_us = call_deadline_us(timeout_ms);
     round_queue(quell, call);
     return wait_of(call);
 }

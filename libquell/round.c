@@ -111,6 +111,17 @@ static bool call_is_ripe(const struct call *call)
     return true;
 }
 
+/* A question is sent before its call comes here: it has been answered, or its time is up. */
+static void refuse_unanswered(struct call *call)
+{
+    char text[sizeof(call->peek->node) + 64];
+
+    if (call->kind != CALL_PEEK || call->refused || call->peek->answer)
+        return;
+    (void) snprintf(text, sizeof(text), "node %s has not answered in time", call->peek->node);
+    call_refuse(call, TASK_E_BUSY, text);
+}
+
 /* True when @call has found its place to wait. */
 static bool call_waits(struct quell *quell, struct call *call)
 {
@@ -136,6 +147,7 @@ static void answer_calls(struct quell *quell, bool failed)
         TAILQ_REMOVE(&quell->calls, call, entry);
         if (failed && call->changes)
             call_refuse(call, TASK_E_BUSY, quell->failure.text);
+        refuse_unanswered(call);
         call_load(call, quell->store);
         set_states(quell, &call->nodes);
         if (!call_waits(quell, call))

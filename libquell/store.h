@@ -59,6 +59,10 @@ int store_add_task(struct store *store, const struct store_task *task, struct er
 int store_live_tasks(struct store *store, uint32_t job_id, uint32_t **ret, size_t *ret_len,
                      struct err *err);
 
+/* The packed specification; the caller frees. STORE_NONE: no such task. */
+int store_load_spec(struct store *store, uint32_t job_id, uint32_t task_id, uint8_t **ret,
+                    size_t *ret_len, struct err *err);
+
 /* ---- attempts: store_attempt.c ---- */
 
 struct store_attempt { /* what decisions are made of */

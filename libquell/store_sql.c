@@ -137,6 +137,7 @@ const char *const store_sql[STORE_SQL_COUNT] = {
         "  AND NOT EXISTS (SELECT 1 FROM jobs k WHERE k.job_id = j.job_id + 1)))",
     [STORE_SQL_NEXT_TASK] = "SELECT next_task_id FROM jobs WHERE job_id = ?1",
     [STORE_SQL_HAS_TASK] = "SELECT 1 FROM tasks WHERE job_id = ?1 AND task_id = ?2",
+    [STORE_SQL_SPEC] = "SELECT spec FROM tasks WHERE job_id = ?1 AND task_id = ?2",
     [STORE_SQL_PUT_JOB] =
         "INSERT INTO jobs (job_id, next_task_id) VALUES (?1, ?2)"
         " ON CONFLICT (job_id) DO UPDATE SET next_task_id = max(next_task_id, excluded.next_task_id)",

@@ -2,6 +2,7 @@
 #include "libquell/store_impl.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* The one number of the one row; STORE_NONE without a row, or when it is null. */
 static int read_number(struct store *store, enum store_sql sql, int64_t *ret, struct err *err)
@@ -105,6 +106,29 @@ int store_add_task(struct store *store, const struct store_task *task, struct er
     db_bind_int(attempt, 3, 0);
     db_bind_text(attempt, 4, task->node);
     return db_run(attempt, err);
+}
+
+int store_load_spec(struct store *store, uint32_t job_id, uint32_t task_id, uint8_t **ret,
+                    size_t *ret_len, struct err *err)
+{
+    struct db_statement *statement = store->statements[STORE_SQL_SPEC];
+    const void *bytes;
+    int r;
+
+    db_bind_int(statement, 1, job_id);
+    db_bind_int(statement, 2, task_id);
+    r = db_step(statement, err);
+    if (r == DB_ROW) {
+        bytes = db_blob(statement, 0, ret_len);
+        *ret = malloc(*ret_len + 1);
+        if (*ret)
+            (void) memcpy(*ret, bytes, *ret_len);
+        r = *ret ? 0 : err_set(err, -ENOMEM, "no memory for the task");
+    } else if (r == 0) {
+        r = STORE_NONE;
+    }
+    db_reset(statement);
+    return r;
 }
 
 static int collect_ids(struct db_statement *statement, uint32_t **ret, size_t *ret_len,

@@ -33,16 +33,16 @@ static int find_task(struct quell *quell, struct task_place place, struct store_
     return r == STORE_NONE ? task_rules_refuse_unknown(place, err) : r;
 }
 
-static int permit(enum task_verb verb, const struct store_attempt *attempt,
-                  const struct quell_who *who, struct err *err)
+int verb_find_task(struct quell *quell, struct task_place place, enum task_verb verb,
+                   const struct quell_who *who, struct store_attempt *ret, struct err *err)
 {
-    struct task_place place = {attempt->job_id, attempt->task_id};
-    struct task_owner owner = {
-        .known = attempt->owner_known,
-        .uid = attempt->owner_uid,
-        .user = attempt->user,
-    };
+    int r = find_task(quell, place, ret, err);
+    struct task_owner owner;
 
+    if (r < 0)
+        return r;
+    owner =
+        (struct task_owner){.known = ret->owner_known, .uid = ret->owner_uid, .user = ret->user};
     return task_rules_permit(verb, place, &owner, who->uid, who->operator_, err);
 }
 
@@ -50,10 +50,8 @@ static int submit(struct quell *quell, struct task_place place, const struct que
                   struct err *err)
 {
     struct store_attempt attempt;
-    int r = find_task(quell, place, &attempt, err);
+    int r = verb_find_task(quell, place, TASK_VERB_SUBMIT, who, &attempt, err);
 
-    if (r == 0)
-        r = permit(TASK_VERB_SUBMIT, &attempt, who, err);
     if (r == 0 && attempt_step(TASK_VERB_SUBMIT, &attempt) != TASK_STEP_QUEUE)
         r = task_rules_refuse(TASK_VERB_SUBMIT, place, attempt.status, err);
     if (r == 0)
@@ -207,10 +205,8 @@ int verb_cancel_one(struct quell *quell, struct task_place place, const struct c
                     const struct quell_who *who, struct err *err)
 {
     struct store_attempt attempt;
-    int r = find_task(quell, place, &attempt, err);
+    int r = verb_find_task(quell, place, TASK_VERB_CANCEL, who, &attempt, err);
 
-    if (r == 0)
-        r = permit(TASK_VERB_CANCEL, &attempt, who, err);
     return r < 0 ? r : attempt_cancel(quell, &attempt, wish, err);
 }
 
@@ -249,9 +245,7 @@ static int requeue(struct quell *quell, struct task_place place,
 
     wish.by_requeue = true;
     if (r == 0)
-        r = find_task(quell, place, &attempt, err);
-    if (r == 0)
-        r = permit(TASK_VERB_REQUEUE, &attempt, who, err);
+        r = verb_find_task(quell, place, TASK_VERB_REQUEUE, who, &attempt, err);
     if (r == 0 && options->node)
         r = check_node(quell, options->node, err);
     return r < 0 ? r : attempt_requeue(quell, &attempt, options->node, &wish, err);

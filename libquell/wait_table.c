@@ -1,5 +1,5 @@
-/* wait_table.c - the calls that wait for a task to end or for an event: by task, and by deadline.
- */
+/* wait_table.c - the calls that wait, for a task to end, an event or an answer: by what they wait
+ * for, and by deadline. */
 #include "libquell/call.h"
 
 #include <search.h>
@@ -18,6 +18,7 @@ void wait_table_init(struct wait_table *table)
     *table = (struct wait_table){0};
     TAILQ_INIT(&table->deadlines);
     TAILQ_INIT(&table->events);
+    TAILQ_INIT(&table->peeks);
     TAILQ_INIT(&table->ended);
 }
 
@@ -72,15 +73,21 @@ static void insert_by_deadline(struct wait_table *table, struct call *call)
         TAILQ_INSERT_HEAD(&table->deadlines, call, entry);
 }
 
+/* Of a call that waits for no task. */
+static struct call_list *list_of(struct wait_table *table, const struct call *call)
+{
+    return call->kind == CALL_EVENTS ? &table->events : &table->peeks;
+}
+
 bool wait_table_add(struct wait_table *table, struct call *call)
 {
-    if (call->kind == CALL_EVENTS) {
-        TAILQ_INSERT_TAIL(&table->events, call, place_entry);
-    } else {
+    if (call->kind == CALL_WAIT) {
         call->place = make_place(table, call);
         if (!call->place)
             return false;
         TAILQ_INSERT_TAIL(&call->place->calls, call, place_entry);
+    } else {
+        TAILQ_INSERT_TAIL(list_of(table, call), call, place_entry);
     }
     call->parked = true;
     insert_by_deadline(table, call);
@@ -111,7 +118,7 @@ void wait_table_take(struct wait_table *table, struct call *call, struct call_li
     if (call->place)
         leave_place(table, call);
     else
-        TAILQ_REMOVE(&table->events, call, place_entry);
+        TAILQ_REMOVE(list_of(table, call), call, place_entry);
     TAILQ_INSERT_TAIL(to, call, entry);
 }
 

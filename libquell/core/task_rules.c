@@ -26,12 +26,18 @@ static const struct rule rules[TASK_STATUS_COUNT][TASK_VERB_COUNT] = {
     [TASK_RUNNING] = {
         [TASK_VERB_CANCEL] = DO(TASK_STEP_CANCEL_AT_NODE),
         [TASK_VERB_REQUEUE] = DO(TASK_STEP_REQUEUE_AT_NODE),
+        [TASK_VERB_PEEK] = DO(TASK_STEP_PEEK),
+    },
+    [TASK_FINISHED] = {
+        [TASK_VERB_PEEK] = DO(TASK_STEP_PEEK),
     },
     [TASK_FAILED] = {
         [TASK_VERB_REQUEUE] = DO(TASK_STEP_REQUEUE),
+        [TASK_VERB_PEEK] = DO(TASK_STEP_PEEK),
     },
     [TASK_CANCELLED] = {
         [TASK_VERB_REQUEUE] = DO(TASK_STEP_REQUEUE),
+        [TASK_VERB_PEEK] = DO(TASK_STEP_PEEK),
     },
 };
 /* clang-format on */
@@ -49,6 +55,8 @@ static const struct verb_text {
     [TASK_VERB_REQUEUE] = {TASK_E_WRONG_STATUS,
                            "only a task that is running, failed or cancelled can be requeued",
                            "requeue"},
+    [TASK_VERB_PEEK] = {TASK_E_WRONG_STATUS, "it has no output before it was started",
+                        "read the output of"},
 };
 _Static_assert(sizeof(verbs) / sizeof(verbs[0]) == TASK_VERB_COUNT, "a verb has no text");
 

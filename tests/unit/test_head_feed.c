@@ -95,6 +95,7 @@ void quell_list_nodes(struct quell *quell, quell_on_nodes on_done, void *arg)
 VERB(verb_add)
 VERB(verb_submit)
 VERB(verb_cancel)
+VERB(read_peek)
 VERB(verb_cancel_job)
 VERB(verb_requeue)
 

@@ -61,6 +61,14 @@ static const struct cell cells[] = {
      NULL},
     {TASK_VERB_REQUEUE, TASK_CANCELLED, TASK_STEP_REQUEUE, TASK_STEP_REQUEUE, TASK_STEP_REQUEUE, 0,
      NULL},
+    {TASK_VERB_PEEK, TASK_NOT_SUBMITTED, REFUSE, TASK_E_WRONG_STATUS,
+     "task 7.1 is TaskStatus_NotSubmitted: it has no output before it was started"},
+    {TASK_VERB_PEEK, TASK_QUEUED, REFUSE, TASK_E_WRONG_STATUS,
+     "task 7.1 is TaskStatus_Queued: it has no output before it was started"},
+    {TASK_VERB_PEEK, TASK_RUNNING, TASK_STEP_PEEK, TASK_STEP_PEEK, TASK_STEP_PEEK, 0, NULL},
+    {TASK_VERB_PEEK, TASK_FINISHED, TASK_STEP_PEEK, TASK_STEP_PEEK, TASK_STEP_PEEK, 0, NULL},
+    {TASK_VERB_PEEK, TASK_FAILED, TASK_STEP_PEEK, TASK_STEP_PEEK, TASK_STEP_PEEK, 0, NULL},
+    {TASK_VERB_PEEK, TASK_CANCELLED, TASK_STEP_PEEK, TASK_STEP_PEEK, TASK_STEP_PEEK, 0, NULL},
 };
 _Static_assert(sizeof(cells) / sizeof(cells[0]) == TASK_VERB_COUNT * TASK_STATUS_COUNT,
                "a cell is missing");
