@@ -17,7 +17,10 @@ void launch_queue_add(struct task *task)
         return;
     task->in_queued = true;
     task->phase = QUELL__PB__PHASE__PHASE_QUEUED;
-    TAILQ_INSERT_TAIL(&task->agent->queued, task, queued);
+    if (task->state.handed_over) /* what is in it runs already, and needs no room */
+        TAILQ_INSERT_HEAD(&task->agent->queued, task, queued);
+    else
+        TAILQ_INSERT_TAIL(&task->agent->queued, task, queued);
     launch_queue_wake(task->agent);
 }
 
@@ -29,6 +32,8 @@ void launch_queue_follow(struct task *task, enum attempt_phase before)
         TAILQ_REMOVE(&agent->queued, task, queued);
         task->in_queued = false;
     }
+    if (task->state.handed_over)
+        return;
     agent->running += launch_takes_place(task->state.phase);
     agent->running -= launch_takes_place(before);
     if (launch_takes_place(before))
@@ -42,7 +47,8 @@ void launch_queue_run(struct agent *agent)
 
     for (task = TAILQ_FIRST(&agent->queued); task; task = next) {
         next = TAILQ_NEXT(task, queued);
-        if (launch_room(agent->options.max_running, agent->running) == 0)
+        if (!task->state.handed_over &&
+            launch_room(agent->options.max_running, agent->running) == 0)
             return; /* woken again when there is */
         if (task->user_wait)
             continue;

@@ -5,6 +5,7 @@
 #include "agent/process.h"
 #include "agent/status.h"
 #include "agent/status_task.h"
+#include "agent/task.h"
 #include "base/cleanup.h"
 
 #include <stdio.h>
@@ -56,7 +57,7 @@ static void crowd_read_pids(struct crowd *crowd)
     const struct task *task = crowd->task;
     struct task_cgroup_dirs dirs;
 
-    if (task->has_group && cgroup_host_adopt(task->agent->host, task->group, &dirs, NULL) == 0 &&
+    if (task->has_group && task_open_group(task, &dirs, NULL) == 0 &&
         task_cgroup_open(&dirs, &group, NULL) == 0)
         (void) task_cgroup_each_process(group, crowd_add, crowd, NULL);
 }

@@ -73,6 +73,7 @@ static int facts_read(int fd, const char *uid_text, struct facts *ret, struct er
 static void take_facts(struct task *task, struct facts *facts)
 {
     task->command = record_take_command(facts->command);
+    task->state.handed_over = task->command->start && task->command->start->cgroup.len > 0;
     task->kill_at_us = facts->command->kill_at_us;
     task->recorded_version = task->command->version;
     task->arrived_us = facts->command->arrived_us;
@@ -118,7 +119,8 @@ static void replay_facts(struct task *task, struct facts *facts)
                   "the node was rebooted before the task had ended");
         return;
     }
-    if (!alive && !facts->was_started && !task_group_is_populated(task)) {
+    if (!alive && !facts->was_started &&
+        (task->state.handed_over || !task_group_is_populated(task))) {
         /* Never executed, and nobody is about to: as if the command had come just now. */
         if (cancelled)
             task_event(task, ATTEMPT_EV_CANCEL, NULL);

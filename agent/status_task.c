@@ -23,6 +23,12 @@ static json_t *status_command(const Quell__Pb__Spec *spec)
     return array;
 }
 
+static json_t *status_cgroup(const Quell__Pb__Spec *spec)
+{
+    return spec && spec->cgroup.len ? task_json_text(spec->cgroup.data, spec->cgroup.len)
+                                    : json_null();
+}
+
 static json_t *status_message(const struct task *task)
 {
     const Quell__Pb__Cancel *cancel = task->command->cancel;
@@ -88,13 +94,13 @@ json_t *status_task_json(const struct task *task)
     const Quell__Pb__Spec *spec = task->command->start;
     const Quell__Pb__Cancel *cancel = task->command->cancel;
     json_t *object = json_pack(
-        "{s:I, s:I, s:I, s:s, s:s, s:o, s:o, s:s, s:s, s:o, s:n, s:o, s:o, s:o, s:b}", "job_id",
-        (json_int_t) name->job_id, "task_id", (json_int_t) name->task_id, "attempt",
+        "{s:I, s:I, s:I, s:s, s:s, s:o, s:o, s:o, s:s, s:s, s:o, s:n, s:o, s:o, s:o, s:b}",
+        "job_id", (json_int_t) name->job_id, "task_id", (json_int_t) name->task_id, "attempt",
         (json_int_t) name->attempt, "uid", task->uid_text, "node", task->agent->options.node,
         "user", task_json_name_or_null(spec ? spec->user : NULL), "command", status_command(spec),
-        "status", task_status_name(status_task_status(task)), "phase",
-        attempt_phase_name(task->state.phase), "error_message", status_message(task), "stuck",
-        "cancelled_by", status_canceller(cancel), "cancel_time",
+        "cgroup", status_cgroup(spec), "status", task_status_name(status_task_status(task)),
+        "phase", attempt_phase_name(task->state.phase), "error_message", status_message(task),
+        "stuck", "cancelled_by", status_canceller(cancel), "cancel_time",
         task_json_time(cancel ? cancel->time_us : 0), "start_time",
         task_json_time(task->started ? task->started->start_time_us : 0), "recorded",
         !task->ending_unrecorded);

@@ -249,6 +249,7 @@ static void task_merge(struct task *task, Quell__Pb__Command *command)
     if (old)
         quell__pb__command__free_unpacked(old, NULL);
     task->command = command;
+    task->state.handed_over = command->start && command->start->cgroup.len > 0;
 }
 
 static void task_set_deadline(struct task *task, const Quell__Pb__Cancel *cancel)

@@ -13,6 +13,7 @@
 
 struct agent;
 struct task;
+struct task_cgroup_dirs;
 
 /* A command of the head. Takes what it needs out of @command (which stays valid to be freed). A
    negative errno: it could not be recorded, and must not be acknowledged. */
@@ -55,6 +56,8 @@ void task_launch(struct task *task);
 void task_succeed(struct task *task);
 /* Reads what the supervisor's child wrote of itself, if it is there. */
 void task_read_started(struct task *task);
+/* Opens the group's directories. -ENOENT: there is no such group (any more). */
+int task_open_group(const struct task *task, struct task_cgroup_dirs *ret, struct err *err);
 /* Whether the task's group has a process; false when there is no such group. */
 bool task_group_is_populated(struct task *task);
 

@@ -199,50 +199,22 @@ static int task_start(struct task *task, const struct user_info *info, struct er
     return task_spawn(task, &hands, &launch, err);
 }
 
-static void task_not_launched(struct task *task, const char *text)
+/* ---- what runs already: a successor's tree, a group handed over ---- */
+
+int task_open_group(const struct task *task, struct task_cgroup_dirs *ret, struct err *err)
 {
-    char why[sizeof(((struct err *) NULL)->text) + 32];
+    const Quell__Pb__Spec *spec = task->command->start;
+    char path[TASK_GROUP_PATH_MAX + 1];
 
-    (void) snprintf(why, sizeof(why), "could not start: %s", text);
-    task_event(task, ATTEMPT_EV_NOT_LAUNCHED, why);
+    if (!task->state.handed_over)
+        return cgroup_host_adopt(task->agent->host, task->group, ret, err);
+    (void) snprintf(path, sizeof(path), "%.*s", (int) spec->cgroup.len,
+                    (const char *) spec->cgroup.data);
+    if (strlen(path) != spec->cgroup.len || !task_group_path_is_valid(path))
+        return err_set(err, -EINVAL, "\"%.300s\" is no group's path", path);
+    return cgroup_host_adopt_path(task->agent->host, path,
+                                  task->started ? task->started->cgroup_inode : 0, ret, err);
 }
-
-static void on_user(void *arg, const struct user_info *info, const struct err *user_err)
-{
-    struct task *task = arg;
-    struct err err = {0};
-
-    if (task->user_wait) {
-        /* Many may have waited for this answer, and the room may be gone: each in its turn. The
-           cache knows the answer then; a failure it does not keep. */
-        task->user_wait = NULL;
-        if (!info)
-            task->user_failure = strdup(user_err->text);
-        launch_queue_wake(task->agent);
-        return;
-    }
-    if (!info || task_start(task, info, &err) < 0) {
-        task_not_launched(task, info ? err.text : user_err->text);
-        return;
-    }
-    task->phase = QUELL__PB__PHASE__PHASE_STARTING;
-    task_event(task, ATTEMPT_EV_LAUNCHED, NULL);
-}
-
-void task_launch(struct task *task)
-{
-    struct user_wait *wait;
-
-    if (task->user_failure) {
-        task_not_launched(task, task->user_failure);
-        return;
-    }
-    wait = user_cache_ask(task->agent->users, task->command->start->user, on_user, task);
-    if (wait) /* NULL: on_user() has run already */
-        task->user_wait = wait;
-}
-
-/* ---- a successor ---- */
 
 bool task_group_is_populated(struct task *task)
 {
@@ -251,7 +223,7 @@ bool task_group_is_populated(struct task *task)
     struct err err = {0};
 
     /* What could not be looked at may be populated. */
-    if (cgroup_host_adopt(task->agent->host, task->group, &dirs, &err) < 0)
+    if (task_open_group(task, &dirs, &err) < 0)
         return err.code != -ENOENT;
     if (task_cgroup_open(&dirs, &group, NULL) < 0)
         return true;
@@ -290,7 +262,8 @@ static int task_start_successor(struct task *task, struct err *err)
     int r;
 
     hands_init(&hands);
-    r = cgroup_host_adopt(task->agent->host, task->group, &hands.dirs, err);
+    task_read_started(task);
+    r = task_open_group(task, &hands.dirs, err);
     if (r < 0)
         return r;
     task->has_group = true;
@@ -298,12 +271,69 @@ static int task_start_successor(struct task *task, struct err *err)
     if (r < 0)
         return r;
     task_fill_launch(task, &hands.dirs, &launch);
-    task_read_started(task);
     launch.successor = true;
     launch.executed = task->state.phase == ATTEMPT_RUNNING;
     launch.agent_is_parent = task->leader_reaped || task_is_leaders_parent(task);
     launch.started = task->started;
     return task_spawn(task, &hands, &launch, err);
+}
+
+/* ---- the queue's and the core's word ---- */
+
+static void task_not_launched(struct task *task, const char *text)
+{
+    char why[sizeof(((struct err *) NULL)->text) + 32];
+
+    (void) snprintf(why, sizeof(why), "could not start: %s", text);
+    task_event(task, ATTEMPT_EV_NOT_LAUNCHED, why);
+}
+
+static void task_launched(struct task *task)
+{
+    task->phase = QUELL__PB__PHASE__PHASE_STARTING;
+    task_event(task, ATTEMPT_EV_LAUNCHED, NULL);
+}
+
+static void on_user(void *arg, const struct user_info *info, const struct err *user_err)
+{
+    struct task *task = arg;
+    struct err err = {0};
+
+    if (task->user_wait) {
+        /* Many may have waited for this answer, and the room may be gone: each in its turn. The
+           cache knows the answer then; a failure it does not keep. */
+        task->user_wait = NULL;
+        if (!info)
+            task->user_failure = strdup(user_err->text);
+        launch_queue_wake(task->agent);
+        return;
+    }
+    if (!info || task_start(task, info, &err) < 0) {
+        task_not_launched(task, info ? err.text : user_err->text);
+        return;
+    }
+    task_launched(task);
+}
+
+void task_launch(struct task *task)
+{
+    struct user_wait *wait;
+    struct err err = {0};
+
+    if (task->state.handed_over) {
+        if (task_start_successor(task, &err) < 0)
+            task_not_launched(task, err.text);
+        else
+            task_launched(task);
+        return;
+    }
+    if (task->user_failure) {
+        task_not_launched(task, task->user_failure);
+        return;
+    }
+    wait = user_cache_ask(task->agent->users, task->command->start->user, on_user, task);
+    if (wait) /* NULL: on_user() has run already */
+        task->user_wait = wait;
 }
 
 void task_succeed(struct task *task)
@@ -328,7 +358,12 @@ void task_succeed(struct task *task)
         return;
     }
     /* The group is gone, so nothing of the task is left; how it ended nobody can tell. */
-    task_lost(task, QUELL__PB__CAUSE__CAUSE_UNKNOWN,
-              "the task is over, but its wait status is not known: its supervisor died and its "
-              "group is gone");
+    if (task->state.handed_over)
+        task_lost(task, QUELL__PB__CAUSE__CAUSE_NONE,
+                  "the group is gone; Quell was not the parent of its processes, and does not know "
+                  "how they ended");
+    else
+        task_lost(task, QUELL__PB__CAUSE__CAUSE_UNKNOWN,
+                  "the task is over, but its wait status is not known: its supervisor died and its "
+                  "group is gone");
 }

@@ -131,8 +131,8 @@ static void on_supervisor_gone(struct task *task)
         return;
     }
     log_warning("task %s: its supervisor is gone", task->label);
-    if (task->state.phase == ATTEMPT_STARTING && fd >= 0 && !store_has(fd, "started") &&
-        !task_group_is_populated(task))
+    if (task->state.phase == ATTEMPT_STARTING && !task->state.handed_over && fd >= 0 &&
+        !store_has(fd, "started") && !task_group_is_populated(task))
         task_event(task, ATTEMPT_EV_NOT_LAUNCHED,
                    "could not start: its supervisor ended before it could (see the node's log)");
     else

@@ -92,7 +92,8 @@ static bool task_clean(struct task *task)
     int r;
 
     if (task->has_group) {
-        r = cgroup_host_remove(agent->host, task->group, &err);
+        /* One that was handed over is its maker's to remove. */
+        r = task->state.handed_over ? 0 : cgroup_host_remove(agent->host, task->group, &err);
         if (r == TASK_CGROUP_BUSY)
             return false;
         if (r < 0)

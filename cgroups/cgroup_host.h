@@ -62,6 +62,13 @@ int cgroup_host_create(struct cgroup_host *host, const char *name, const char *n
 int cgroup_host_adopt(struct cgroup_host *host, const char *name, struct task_cgroup_dirs *ret,
                       struct err *err);
 
+/* Opens a group that somebody else made, by its @path as /proc/PID/cgroup shows it in the hierarchy
+   of the tree; no part of it is empty or only dots. -ENOENT: no such group, or not the one with
+   this @inode (0: any) any more. Refused with a sentence where a kill would reach this process or
+   what is Quell's own, and where the kernel has none. Changes nothing. */
+int cgroup_host_adopt_path(struct cgroup_host *host, const char *path, uint64_t inode,
+                           struct task_cgroup_dirs *ret, struct err *err);
+
 /* Removes the group and sub-groups that its task left, in all hierarchies. 0, also when it is gone
    already; TASK_CGROUP_BUSY when processes are inside. Never moves a process. */
 int cgroup_host_remove(struct cgroup_host *host, const char *name, struct err *err);

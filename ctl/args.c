@@ -47,6 +47,7 @@ static const struct spec specs[] = {
     {"follow", 0, no_argument, ARGS_FOLLOW},
     {"after", 0, required_argument, ARGS_AFTER},
     {"watch", 0, no_argument, ARGS_WATCH},
+    {"cgroup", 0, required_argument, ARGS_CGROUP},
     {"help", 'h', no_argument, HELP},
     {"version", 'V', no_argument, VERSION},
 };
@@ -121,6 +122,8 @@ static const char **text_field(struct args *args, int option)
         return &args->name;
     case ARGS_USER:
         return &args->user;
+    case ARGS_CGROUP:
+        return &args->cgroup;
     case ARGS_WORKDIR:
         return &args->workdir;
     case ARGS_STDIN:

@@ -39,6 +39,7 @@ enum args_option {
     ARGS_FOLLOW = 1 << 22,
     ARGS_AFTER = 1 << 23,
     ARGS_WATCH = 1 << 24,
+    ARGS_CGROUP = 1 << 25,
 };
 
 #define ARGS_ANYWHERE (ARGS_HEAD | ARGS_AGENT | ARGS_JSON)
@@ -46,7 +47,7 @@ enum args_option {
 #define ARGS_NEW                                                                                   \
     (ARGS_JOB | ARGS_TASK | ARGS_NODE | ARGS_NAME | ARGS_USER | ARGS_WORKDIR | ARGS_STDIN |        \
      ARGS_STDOUT | ARGS_STDERR | ARGS_ENV | ARGS_RUNTIME | ARGS_MEMORY | ARGS_CPUS | ARGS_PIDS |   \
-     ARGS_GRACE | ARGS_NOT_RERUNNABLE)
+     ARGS_GRACE | ARGS_NOT_RERUNNABLE | ARGS_CGROUP)
 
 struct args_id {
     uint32_t job_id;
@@ -64,6 +65,7 @@ struct args { /* text is borrowed from argv */
     const char *node;
     const char *name;
     const char *user;
+    const char *cgroup; /* of a group handed over, in place of the command */
     const char *workdir;
     const char *stdin_path;
     const char *stdout_path;

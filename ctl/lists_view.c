@@ -45,7 +45,7 @@ bool lists_view_tasks(FILE *out, const json_t *tasks)
         text_write_field(table_cell(table), task, "node");
         text_write_field(table_cell(table), task, "user");
         write_exit(table_cell(table), task);
-        text_write_field(table_cell(table), task, "command");
+        text_write_field(table_cell(table), task, task_view_what(task));
     }
     return print_and_free(table, out);
 }
@@ -89,7 +89,7 @@ bool lists_view_agent_tasks(FILE *out, const json_t *tasks)
         text_write_field(table_cell(table), task, "attempt");
         text_write_field(table_cell(table), task, "status");
         text_write_field(table_cell(table), task, "user");
-        text_write_field(table_cell(table), task, "command");
+        text_write_field(table_cell(table), task, task_view_what(task));
     }
     return print_and_free(table, out);
 }

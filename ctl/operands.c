@@ -43,7 +43,10 @@ static int check_operands(const struct args *args, struct err *err)
     if (!(args->given & ARGS_NODE))
         return err_set(err, -EINVAL, "%s needs -n NODE: Quell places nothing by itself",
                        verb->name);
-    if (args->command_len == 0)
+    if ((args->given & ARGS_CGROUP) && args->command_len > 0)
+        return err_set(err, -EINVAL, "%s takes either --cgroup PATH or a command, not both",
+                       verb->name);
+    if (args->command_len == 0 && !(args->given & ARGS_CGROUP))
         return err_set(err, -EINVAL, "%s needs a command behind \"--\"", verb->name);
     return 0;
 }

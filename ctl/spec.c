@@ -77,6 +77,7 @@ static int set_texts(json_t *object, const struct args *args, struct err *err)
         {ARGS_NODE, "node", "The name of the node", args->node},
         {ARGS_NAME, "name", "The value of --name", args->name},
         {ARGS_USER, "user", "The value of --user", args->user},
+        {ARGS_CGROUP, "cgroup", "The value of --cgroup", args->cgroup},
         {ARGS_WORKDIR, "workdir", "The value of --workdir", args->workdir},
         {ARGS_STDIN, "stdin", "The value of --stdin", args->stdin_path},
         {ARGS_STDOUT, "stdout", "The value of --stdout", args->stdout_path},
@@ -126,7 +127,7 @@ json_t *spec_new_task(const struct args *args, bool submit, struct err *err)
 
     if (r == 0)
         r = set_texts(object, args, err);
-    if (r == 0)
+    if (r == 0 && args->command_len > 0)
         r = set_command(object, args, err);
     if (r == 0 && args->env_len > 0)
         r = set_env(object, args, err);

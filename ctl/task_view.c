@@ -27,6 +27,11 @@ void task_view_print_id(FILE *out, const json_t *task)
         (void) fputs("?.?", out);
 }
 
+const char *task_view_what(const json_t *task)
+{
+    return has(task, "cgroup") ? "cgroup" : "command";
+}
+
 void task_view_print_line(FILE *out, const json_t *task)
 {
     task_view_print_id(out, task);
@@ -243,7 +248,7 @@ static void print_usage(FILE *out, const json_t *usage)
 void task_view_print(FILE *out, const json_t *task)
 {
     print_title(out, task);
-    print_field(out, task, "command", "command");
+    print_field(out, task, task_view_what(task), task_view_what(task));
     print_place(out, task);
     print_limits(out, task);
     print_field(out, task, "status", "status");

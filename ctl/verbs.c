@@ -20,7 +20,9 @@
     "  --pids N              how many processes and threads it may have\n"                         \
     "  --grace DUR           from SIGTERM to the kill, when it is cancelled\n"                     \
     "  --not-rerunnable      it must not be requeued\n"                                            \
-    "  --wait                wait until it has ended\n"
+    "  --wait                wait until it has ended\n"                                            \
+    "  --cgroup PATH         in place of a command (root, operators): the processes of a group\n"  \
+    "                        that another program made, by its path in /proc/PID/cgroup\n"
 
 static const struct verb verbs[] = {
     {

@@ -194,6 +194,7 @@ static int take_task_ids(void *ret, const struct member *member, json_t *value, 
 static const struct member task_members[] = {
     TEXT(node),
     {"command", take_argv, 0, 0, 0},
+    TEXT(cgroup),
     {"job_id", take_id, AT(job_id), TASK_ID_MAX, 0},
     {"task_id", take_id, AT(task_id), TASK_ID_MAX, 0},
     TEXT(name),
@@ -282,7 +283,7 @@ int body_read_task(const void *bytes, size_t len, struct body_task *ret, struct 
     r = read_object(bytes, len, task_members, ret, &ret->json, err);
     if (r == 0 && !ret->request.node)
         r = err_set(err, TASK_E_INVALID, "node is missing: a task needs the name of its node");
-    if (r == 0 && ret->request.argv_len == 0)
+    if (r == 0 && ret->request.argv_len == 0 && !ret->request.cgroup)
         r = err_set(err, TASK_E_INVALID,
                     "command is missing: a task needs at least one string there");
     return r;

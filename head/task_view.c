@@ -81,6 +81,7 @@ json_t *task_view(const struct quell_task *task)
     set(object, "user", text(task->user));
     set(object, "name", text(task->name));
     set(object, "command", command(task));
+    set(object, "cgroup", text(task->cgroup));
     set(object, "stuck", json_null());
     set(object, "kill_time", task_json_time(task->current.kill_time_us));
     set(object, "requeue_node", text(task->requeue_node));

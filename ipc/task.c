@@ -214,6 +214,21 @@ enum task_status task_status_of_end(bool cancel_accepted, enum task_cause cause)
     return cause == TASK_CAUSE_NONE ? TASK_FINISHED : TASK_FAILED;
 }
 
+bool task_group_path_is_valid(const char *path)
+{
+    const char *part = path;
+
+    if (*path != '/' || strlen(path) > TASK_GROUP_PATH_MAX)
+        return false;
+    for (; *part == '/'; part += strcspn(part, "/")) {
+        const size_t len = strcspn(++part, "/");
+
+        if (len == 0 || (len <= 2 && strspn(part, ".") >= len))
+            return false;
+    }
+    return true;
+}
+
 bool task_node_name_is_valid(const char *name)
 {
     static const char allowed[] = "abcdefghijklmnopqrstuvwxyz"

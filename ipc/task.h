@@ -69,6 +69,7 @@ enum task_method {
 #define TASK_KEEP_MIN_MS      1000ull
 #define TASK_KEEP_MAX_MS      315360000000ull /* 10 years */
 #define TASK_NODE_NAME_MAX    255u
+#define TASK_GROUP_PATH_MAX   4095u /* bytes of the path of a group handed over */
 
 /* Refusals: numbers of the Compute Cluster Pack and of Windows, as HRESULTs. */
 enum task_error {
@@ -111,6 +112,10 @@ enum task_status task_status_of_end(bool cancel_accepted, enum task_cause cause)
 
 /* The name of a node: 1..255 of letters, digits, '.', '-', '_'. */
 bool task_node_name_is_valid(const char *name);
+
+/* Whether @path can be that of a group as /proc/PID/cgroup shows it: absolute, of at most
+   TASK_GROUP_PATH_MAX bytes, not the root, and no part is empty, "." or "..". */
+bool task_group_path_is_valid(const char *path);
 
 #define TASK_UNKNOWN (-1) /* of the int64_t below: not known, or did not happen */
 

@@ -120,13 +120,32 @@ static int cancel_at_node(struct quell *quell, struct store_attempt *attempt, st
     return r;
 }
 
+/* What is in a group handed over runs, whether its node has heard of it or not. */
+static int choose_cancel(struct quell *quell, const struct store_attempt *attempt,
+                         enum task_step *ret, struct err *err)
+{
+    CLEANUP_FREE uint8_t *spec = NULL;
+    size_t len = 0;
+    int r;
+
+    *ret = attempt_step(TASK_VERB_CANCEL, attempt);
+    if (*ret != TASK_STEP_CANCEL || attempt->status != TASK_QUEUED)
+        return 0;
+    r = store_load_spec(quell->store, attempt->job_id, attempt->task_id, &spec, &len, err);
+    if (r == 0 && store_hands_over(spec, len))
+        *ret = TASK_STEP_CANCEL_AT_NODE;
+    return r < 0 ? r : 0;
+}
+
 int attempt_cancel(struct quell *quell, struct store_attempt *attempt,
                    const struct cancel_wish *wish, struct err *err)
 {
     struct task_place place = {attempt->job_id, attempt->task_id};
-    enum task_step step = attempt_step(TASK_VERB_CANCEL, attempt);
-    int r;
+    enum task_step step;
+    int r = choose_cancel(quell, attempt, &step, err);
 
+    if (r < 0)
+        return r;
     if (step == TASK_STEP_REFUSE)
         return task_rules_refuse(TASK_VERB_CANCEL, place, attempt->status, err);
     r = round_change(quell, err);

@@ -62,6 +62,11 @@ static int make_peek(struct quell *quell, const struct store_attempt *attempt, u
     peek->spec = quell__pb__spec__unpack(NULL, len, spec);
     if (!peek->spec)
         return err_set(err, -EBADMSG, "the task's specification can't be read");
+    if (peek->spec->cgroup.len > 0)
+        return err_set(err, TASK_E_INVALID,
+                       "task %" PRIu32 ".%" PRIu32
+                       " is a group handed over: where its output goes Quell does not know",
+                       attempt->job_id, attempt->task_id);
     fill_question(peek, attempt, bytes);
     *ret = TAKE_PTR(peek);
     return 0;

@@ -78,6 +78,11 @@ struct quell_task_request {
     uint32_t owner_uid;
     const char *const *argv; /* at least one */
     size_t argv_len;
+    /* NULL, or in place of argv: a group handed over, by its path as /proc/PID/cgroup shows it (in
+       the unified hierarchy; on a v1 node in the freezer's). Its processes are the task. Only root
+       and operators; never rerunnable; what describes a command or its limits is refused beside it,
+       a runtime is not. */
+    const char *cgroup;
     const char *const *env; /* "NAME=value" */
     size_t env_len;
     const char *workdir; /* NULL here and below: the defaults of "a task's world" */
@@ -122,7 +127,8 @@ struct quell_task {
     const char *user;
     const char *name; /* NULL: none */
     const char *const *argv;
-    size_t argv_len;
+    size_t argv_len;    /* 0: a group was handed over */
+    const char *cgroup; /* that group's path; NULL: none */
     struct quell_attempt current;
     const struct quell_attempt *attempts; /* the earlier ones, oldest first */
     size_t attempts_len;

@@ -50,6 +50,7 @@ int spec_pack(const struct quell_task_request *request, const char *user, uint64
     spec.n_env = request->env_len;
     spec.env = env;
     spec.user = (char *) user;
+    spec.cgroup = borrow(request->cgroup);
     spec.workdir = borrow(request->workdir);
     spec.stdin_path = borrow(request->stdin_path);
     spec.stdout_path = borrow(request->stdout_path);

@@ -63,6 +63,9 @@ int store_live_tasks(struct store *store, uint32_t job_id, uint32_t **ret, size_
 int store_load_spec(struct store *store, uint32_t job_id, uint32_t task_id, uint8_t **ret,
                     size_t *ret_len, struct err *err);
 
+/* Whether a packed specification is that of a group handed over. */
+bool store_hands_over(const uint8_t *bytes, size_t len);
+
 /* ---- attempts: store_attempt.c ---- */
 
 struct store_attempt { /* what decisions are made of */

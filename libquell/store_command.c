@@ -32,6 +32,16 @@ int store_offer_attempts(struct store *store, const char *node, struct err *err)
     return store_run(store, STORE_SQL_OFFER, err);
 }
 
+bool store_hands_over(const uint8_t *bytes, size_t len)
+{
+    Quell__Pb__Spec *spec = quell__pb__spec__unpack(NULL, len, bytes);
+    const bool yes = spec && spec->cgroup.len > 0;
+
+    if (spec)
+        quell__pb__spec__free_unpacked(spec, NULL);
+    return yes;
+}
+
 static void read_command(const struct db_statement *row, struct store_command *ret)
 {
     bool start_acked = db_int(row, 5) != 0;
@@ -45,10 +55,14 @@ static void read_command(const struct db_statement *row, struct store_command *r
         .version = (uint32_t) db_int(row, 4),
     };
     store_read_cancel(row, 6, &ret->cancel);
+    if (start_acked)
+        return;
+    ret->spec = db_blob(row, 6 + STORE_CANCEL_COLUMNS, &ret->spec_len);
     /* A start that may not have arrived is never sent beside its cancel: the node then makes a
-       tombstone, and the attempt never starts. */
-    if (!start_acked && !ret->cancel.accepted)
-        ret->spec = db_blob(row, 6 + STORE_CANCEL_COLUMNS, &ret->spec_len);
+       tombstone, and the attempt never starts. What is in a group handed over runs already: the
+       node has to end it. */
+    if (ret->cancel.accepted && !store_hands_over(ret->spec, ret->spec_len))
+        ret->spec = NULL;
 }
 
 int store_each_command(struct store *store, const char *node,

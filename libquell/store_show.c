@@ -77,6 +77,8 @@ static int read_spec(struct arena *arena, const struct db_statement *row, struct
         argv[i] = arena_copy(arena, spec->argv[i].data, spec->argv[i].len);
     task->argv = argv;
     task->argv_len = argv ? spec->n_argv : 0;
+    if (spec->cgroup.len)
+        task->cgroup = arena_copy(arena, spec->cgroup.data, spec->cgroup.len);
     task->runtime_ms = spec->runtime_ms;
     task->memory_bytes = spec->memory_bytes;
     task->cpu_milli = spec->cpu_milli;

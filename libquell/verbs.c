@@ -122,7 +122,7 @@ static int put_task(struct quell *quell, const struct quell_task_request *reques
         .owner_uid = user->owner_uid,
         .user = user->user,
         .name = request->name,
-        .rerunnable = !request->not_rerunnable,
+        .rerunnable = !request->not_rerunnable && !request->cgroup,
         .grace_ms = request->has_grace ? request->grace_ms : quell->grace_ms,
         .add_time_us = clock_wall_us(),
     };

@@ -1,5 +1,6 @@
 /*
- * quell-supervisor: starts one task's tree inside its group, owns time limit, grace, kill, reaping
+ * quell-supervisor: starts one task's tree inside its group (or watches a group that was handed
+ * over), owns time limit, grace, kill, reaping
  * and the record of the end, and outlives the agent. It waits for the kernel alone: every wake-up
  * is a child's end, the group's event, a frame of the agent, or the timer of a grace or time limit.
  */
@@ -154,6 +155,41 @@ static void supervisor_succeed(struct supervisor *s, const Quell__Pb__Launch *or
     supervisor_look(s);
 }
 
+/* `started` once, as for a program: the first supervisor's word stands. Without it the agent alone
+   knows which group it was, and that is no reason not to end it. */
+static void supervisor_record_adopted(const struct supervisor *s)
+{
+    Quell__Pb__Started started = QUELL__PB__STARTED__INIT;
+    struct err err = {0};
+    int r;
+
+    started.start_time_us = s->launch.start_time_us;
+    started.start_mono_us = s->launch.start_mono_us;
+    started.boot_id = s->order->boot_id;
+    started.cgroup_inode = task_cgroup_inode(s->group);
+    r = attempt_record_started(&s->attempt, &started, &err);
+    if (r < 0 && r != -EEXIST)
+        log_warning("task %u.%u: %s", s->order->name->job_id, s->order->name->task_id, err.text);
+}
+
+/* Takes over a group that another program made. Nobody in it is a child of ours. */
+static void supervisor_adopt(struct supervisor *s, const Quell__Pb__Launch *order)
+{
+    const Quell__Pb__Spec *spec = order->spec;
+    const Quell__Pb__Started *started = order->started;
+
+    s->launch.start_time_us = started ? started->start_time_us : clock_wall_us();
+    s->launch.start_mono_us = started ? started->start_mono_us : clock_mono_us();
+    if (!started)
+        supervisor_record_adopted(s);
+    life_init(&s->life, s->launch.start_mono_us, life_us_of_ms(spec->runtime_ms),
+              life_us_of_ms(spec->grace_ms), 0);
+    s->life.no_leader = true;
+    supervisor_arm_timer(s);
+    supervisor_tell_state(s);
+    supervisor_look(s);
+}
+
 static int supervisor_main(struct supervisor *s, struct err *err)
 {
     const Quell__Pb__Launch *order;
@@ -183,7 +219,9 @@ static int supervisor_main(struct supervisor *s, struct err *err)
     r = supervisor_open_loop(s, err);
     if (r < 0)
         return r;
-    if (order->successor)
+    if (order->spec->cgroup.len)
+        supervisor_adopt(s, order);
+    else if (order->successor)
         supervisor_succeed(s, order);
     else
         supervisor_start(s, order);

@@ -74,7 +74,7 @@ static bool supervisor_observe(struct supervisor *s, struct life_event *ret)
     /* A leader that nobody can name has ended when the group is empty. */
     if (s->leader_unknown && ret->empty)
         s->tree.leader_ended = true;
-    ret->alone = tree_reap(&s->tree);
+    ret->alone = s->life.no_leader || tree_reap(&s->tree); /* else nobody is our child */
     if (s->tree.leader_ended && !s->life.leader_ended) {
         const struct life_event ended = {.type = LIFE_EV_LEADER_ENDED, .now_us = clock_mono_us()};
 
@@ -82,7 +82,7 @@ static bool supervisor_observe(struct supervisor *s, struct life_event *ret)
         (void) life_step(&s->life, &ended); /* it asks to look: that is what happens here */
     }
     if (s->life.phase == LIFE_RUNNING && !s->life.leader_ended)
-        return false;
+        return s->life.no_leader && ret->empty;
     ret->empty = task_cgroup_is_empty(s->group, NULL) == TASK_CGROUP_EMPTY;
     ret->now_us = clock_mono_us();
     return true;

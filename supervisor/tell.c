@@ -29,8 +29,9 @@ void supervisor_tell_state(struct supervisor *s)
         state.phase = QUELL__PB__PHASE__PHASE_ENDED;
     if (s->life.kill_at_us > now)
         state.grace_left_ms = (s->life.kill_at_us - now) / 1000;
-    if (s->tree.leader && s->launch.start_time_us) {
+    if ((s->tree.leader || s->life.no_leader) && s->launch.start_time_us) {
         started.leader_pid = (uint32_t) s->tree.leader;
+        started.cgroup_inode = s->life.no_leader ? task_cgroup_inode(s->group) : 0;
         started.start_time_us = s->launch.start_time_us;
         started.start_mono_us = s->launch.start_mono_us;
         started.boot_id = s->order->boot_id;
@@ -67,7 +68,7 @@ static void supervisor_collect(struct supervisor *s, struct ending_facts *facts)
         .memory_limit_bytes = s->order->spec->memory_bytes,
         .runtime_ms = s->order->spec->runtime_ms,
         .processes_at_kill = s->processes_at_kill,
-        .escaped = s->order->successor ? -1 : (int64_t) s->tree.escaped,
+        .escaped = s->order->successor || s->life.no_leader ? -1 : (int64_t) s->tree.escaped,
         .cgroup_inode = (int64_t) task_cgroup_inode(s->group),
         .cpu_us = usage.cpu_us,
         .memory_peak_bytes = usage.memory_peak_bytes,

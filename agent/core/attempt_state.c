@@ -60,12 +60,19 @@ static const struct attempt_move moves[ATTEMPT_PHASE_COUNT][ATTEMPT_EV_COUNT] = 
 };
 /* clang-format on */
 
+/* In place of a tombstone, where there is something to be ended: it is taken over, and the cancel
+   is told to its supervisor. */
+static const struct attempt_move cancel_of_running_group =
+    TO(ATTEMPT_QUEUED, RECORD | ATTEMPT_DO_LAUNCH);
+
 int attempt_step(struct attempt_state *state, enum attempt_event event, uint32_t *ret_actions)
 {
     assert(state->phase < ATTEMPT_PHASE_COUNT);
     assert(event < ATTEMPT_EV_COUNT);
 
     const struct attempt_move *move = &moves[state->phase][event];
+    if (event == ATTEMPT_EV_CANCEL && state->handed_over && state->phase <= ATTEMPT_QUEUED)
+        move = &cancel_of_running_group;
     if (!move->legal)
         return ATTEMPT_ILLEGAL;
     state->phase = move->next;

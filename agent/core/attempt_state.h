@@ -51,7 +51,8 @@ enum attempt_action {
 
 struct attempt_state {
     enum attempt_phase phase;
-    bool cancelled; /* a cancel was accepted and is recorded */
+    bool cancelled;   /* a cancel was accepted and is recorded */
+    bool handed_over; /* its start is that of a group whose processes run already */
 };
 
 enum attempt_outcome {

@@ -38,8 +38,43 @@ static int check_names(const struct quell_task_request *request, struct err *err
     return 0;
 }
 
+/* What a group was made with is its maker's business. */
+static int check_cgroup(const struct quell_task_request *request, struct err *err)
+{
+    const struct {
+        const char *name;
+        bool given;
+    } others[] = {
+        {"command", request->argv_len != 0},
+        {"env", request->env_len != 0},
+        {"workdir", request->workdir != NULL},
+        {"stdin", request->stdin_path != NULL},
+        {"stdout", request->stdout_path != NULL},
+        {"stderr", request->stderr_path != NULL},
+        {"memory", request->memory_bytes != 0},
+        {"cpus", request->cpu_milli != 0},
+        {"pids", request->pids != 0},
+    };
+
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        if (others[i].given)
+            return err_set(err, TASK_E_INVALID,
+                           "%s can't be given with cgroup: the group is there already, with all "
+                           "that is in it",
+                           others[i].name);
+    if (!task_group_path_is_valid(request->cgroup))
+        return err_set(err, TASK_E_INVALID,
+                       "cgroup \"%.300s\" is no group's path as /proc/PID/cgroup shows it: it must "
+                       "begin with \"/\", not be the root, have at most %u bytes, and no part that "
+                       "is empty, \".\" or \"..\"",
+                       request->cgroup, TASK_GROUP_PATH_MAX);
+    return 0;
+}
+
 static int check_command(const struct quell_task_request *request, struct err *err)
 {
+    if (request->cgroup)
+        return check_cgroup(request, err);
     if (request->argv_len == 0 || *request->argv[0] == '\0')
         return err_set(err, TASK_E_INVALID, "a task needs a command that is not empty");
     for (size_t i = 0; i < request->env_len; i++) {
@@ -103,6 +138,11 @@ int task_check_user(const struct quell_task_request *request, const struct quell
     char number[16];
     int r;
 
+    if (request->cgroup && who->uid != 0 && !who->operator_)
+        return err_set(err, TASK_E_DENIED,
+                       "user %" PRIu32
+                       " may not hand over a group: only root and the operators may",
+                       who->uid);
     *ret = (struct task_check_user){.owner_known = true, .owner_uid = who->uid};
     (void) snprintf(number, sizeof(number), "%" PRIu32, who->uid);
     (void) snprintf(ret->user, sizeof(ret->user), "%s", has_name ? who->name : number);

@@ -21,7 +21,7 @@ struct task_check_user {
     uint32_t owner_uid;
 };
 
-/* Only root may name another user than itself. */
+/* Only root may name another user than itself; a group is handed over by root and operators. */
 int task_check_user(const struct quell_task_request *request, const struct quell_who *who,
                     struct task_check_user *ret, struct err *err);
 

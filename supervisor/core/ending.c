@@ -22,6 +22,8 @@ static Quell__Pb__Cause ending_cause(const struct ending_facts *facts)
         return QUELL__PB__CAUSE__CAUSE_COULD_NOT_START;
     if (facts->life->limit_reached)
         return QUELL__PB__CAUSE__CAUSE_TIME_LIMIT;
+    if (facts->life->no_leader) /* there never was a status to be known */
+        return QUELL__PB__CAUSE__CAUSE_NONE;
     if (!facts->status_known)
         return QUELL__PB__CAUSE__CAUSE_UNKNOWN;
     if (killed && facts->oom_kills > 0 && !facts->life->kill_us)
@@ -90,6 +92,10 @@ static void ending_say(const struct ending_facts *facts, Quell__Pb__Cause cause,
         (void) snprintf(ret, size,
                         "the task is over, but its wait status is not known: its supervisor died "
                         "and nobody else could be told");
+    else if (facts->life->no_leader)
+        (void) snprintf(ret, size,
+                        "the group is empty; Quell was not the parent of its processes, and does "
+                        "not know how they ended");
 }
 
 static void ending_prove(const struct ending_facts *facts, Quell__Pb__Proof *proof)

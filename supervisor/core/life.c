@@ -52,8 +52,8 @@ static uint32_t life_cancel(struct life *life, const struct life_event *event)
         life->received_us = event->now_us;
     if (life->phase == LIFE_RUNNING)
         return life_begin(life, LIFE_REASON_CANCEL, event->now_us, event->grace_us);
-    if (life->phase == LIFE_KILLING)
-        return 0;
+    if (life->phase == LIFE_KILLING) /* its maker may have put more into it since */
+        return life->no_leader ? LIFE_DO_KILL | LIFE_DO_LOOK : 0;
     /* A further cancel moves the deadline only to the earlier one. */
     if (event->grace_us == 0)
         return life_kill(life, event->now_us);
@@ -84,6 +84,17 @@ static uint32_t life_leader_ended(struct life *life, uint64_t now_us)
     return LIFE_DO_LOOK;
 }
 
+/* Nobody of them is ours to reap. */
+static uint32_t life_vanished(struct life *life, uint64_t now_us)
+{
+    if (life->phase == LIFE_RUNNING) {
+        life->reason = LIFE_REASON_EMPTY;
+        life->first_step_us = now_us;
+    }
+    life->phase = LIFE_OVER;
+    return LIFE_DO_RECORD | LIFE_DO_TIMER;
+}
+
 static uint32_t life_looked(struct life *life, const struct life_event *event)
 {
     if (life->phase == LIFE_OVER)
@@ -92,6 +103,8 @@ static uint32_t life_looked(struct life *life, const struct life_event *event)
         life->empty_us = 0;
     else if (!life->empty_us)
         life->empty_us = event->now_us;
+    if (life->no_leader && event->empty)
+        return life_vanished(life, event->now_us);
     if (event->empty && event->alone && life->leader_ended) {
         life->reaped_us = event->now_us;
         life->phase = LIFE_OVER;

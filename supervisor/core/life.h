@@ -25,6 +25,7 @@ enum life_reason { /* what began the ending */
                    LIFE_REASON_CANCEL,
                    LIFE_REASON_LIMIT,
                    LIFE_REASON_LEADER,
+                   LIFE_REASON_EMPTY, /* of a group without a leader */
 };
 
 enum life_event_type {
@@ -55,6 +56,7 @@ struct life {
     enum life_phase phase;
     enum life_reason reason;
     bool limit_reached;
+    bool no_leader; /* a group handed over: it is over when it is empty */
     bool leader_ended;
     bool leftovers;         /* the leader's exit left processes behind */
     uint64_t task_grace_us; /* before the kill at the time limit */
@@ -73,7 +75,8 @@ struct life {
  * overflow. */
 uint64_t life_us_of_ms(uint64_t ms);
 
-/* @limit_us: 0 for no time limit; it counts from @now_us. */
+/* @limit_us: 0 for no time limit; it counts from @now_us. For a group without a leader set
+   `no_leader` afterwards. */
 void life_init(struct life *life, uint64_t now_us, uint64_t limit_us, uint64_t task_grace_us,
                uint64_t leftover_grace_us);
 

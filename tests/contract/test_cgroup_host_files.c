@@ -356,3 +356,68 @@ Test(cgroup_files, a_group_handed_over_without_its_path_or_mode_is_refused, .fin
     cr_expect_eq(contract_open_fds(), fds, "the descriptors were not taken over");
     cr_expect_null(cg);
 }
+
+/* ---- a group that somebody else made ---- */
+
+static void expect_no_adoption(const char *path, int code, const char *part)
+{
+    struct task_cgroup_dirs dirs;
+    struct err err = {0};
+    const size_t fds = contract_open_fds();
+
+    cr_expect_eq(cgroup_host_adopt_path(host, path, 0, &dirs, &err), code, "%s: %s", path,
+                 err.text);
+    cr_expect(strstr(err.text, path) && strstr(err.text, part), "\"%s\" is not about %s: %s",
+              err.text, path, part);
+    cr_expect_eq(contract_open_fds(), fds, "%s", path);
+}
+
+Test(cgroup_files, a_group_where_a_kill_would_reach_quell_is_refused, .fini = done)
+{
+    fake_cgroup2_new("memory", mount);
+    fake_group_new(mount, "sys");
+    fake_group_new(mount, "sys/quelld");
+    fake_group_new(mount, "sys/quelldx");
+    open_well("/sys/quelld", "/base/tasks");
+    (void) task_cgroup_free(create());
+    expect_no_adoption("/sys/quelld", -EPERM, "the agent itself");
+    expect_no_adoption("/sys", -EPERM, "the agent itself");
+    expect_no_adoption("/base", -EPERM, "Quell's own groups are below");
+    expect_no_adoption("/base/tasks", -EPERM, "Quell's own groups are below");
+    expect_no_adoption("/base/tasks/quell-1", -EPERM, "one of Quell's own");
+    expect_no_adoption("/base/tasks/quell-1/7.1.0", -EPERM, "one of Quell's own");
+    expect_no_adoption("/base/tasks/quell-1/supervisors", -EPERM, "one of Quell's own");
+    expect_no_adoption("/base/tasks/quell-1/nothing", -EPERM, "one of Quell's own");
+}
+
+Test(cgroup_files, a_group_that_cannot_be_killed_or_is_not_there_is_refused, .fini = done)
+{
+    char path[512];
+
+    fake_cgroup2_new("memory", mount);
+    fake_group_new(mount, "theirs");
+    fake_group_new(mount, "theirs/threads");
+    fake_group_new(mount, "theirs/old");
+    fake_group_set(mount, "theirs/threads", "cgroup.type", "threaded\n");
+    (void) snprintf(path, sizeof(path), "%s/theirs/old/cgroup.kill", mount);
+    cr_assert_eq(unlink(path), 0);
+    open_well("/", "/base");
+    expect_no_adoption("/nothing", -ENOENT, "there is no group");
+    expect_no_adoption("/theirs/cgroup.procs", -ENOTDIR, "open group");
+    expect_no_adoption("/theirs/threads", -EOPNOTSUPP, "threaded");
+    expect_no_adoption("/theirs/old", -EOPNOTSUPP, "cgroup.kill");
+}
+
+Test(cgroup_files, a_path_too_long_for_the_supervisor_is_refused, .fini = done)
+{
+    char path[TASK_CGROUP_PATH_SIZE + 1];
+    struct task_cgroup_dirs dirs;
+    struct err err = {0};
+
+    fake_cgroup2_new("memory", mount);
+    open_well("/", "/base");
+    (void) memset(path, 'x', sizeof(path) - 1);
+    path[0] = '/';
+    path[sizeof(path) - 1] = '\0';
+    cr_expect_eq(cgroup_host_adopt_path(host, path, 0, &dirs, &err), -ENAMETOOLONG);
+}

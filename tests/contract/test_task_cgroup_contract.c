@@ -238,6 +238,42 @@ PROMISE(adopt_of_no_group_is_enoent)
     cr_expect_eq(contract_open_fds(), fds);
 }
 
+PROMISE(a_group_that_somebody_else_made_is_found_by_its_path_and_not_touched)
+{
+    char name[80], path[CONTRACT_PATH_SIZE];
+    struct err err = {0}, other_err = {0};
+    struct task_cgroup_dirs dirs;
+    struct task_cgroup *cg = NULL;
+    struct stat st = {0};
+
+    contract_open(&now, *row);
+    const enum cgroup_slot tree =
+        now.host->mode == CGROUP_MODE_V1 ? CGROUP_SLOT_FREEZER : CGROUP_SLOT_UNIFIED;
+    const int base = now.host->at[tree].base_fd;
+    /* Beside the agent's own. */
+    (void) snprintf(name, sizeof(name), "theirs-%s", now.tag);
+    (void) snprintf(path, sizeof(path), "%.*s%s",
+                    (int) (strlen(now.host->cgroup_path) - strlen(now.tag)), now.host->cgroup_path,
+                    name);
+    const size_t fds = contract_open_fds();
+    cr_assert_eq(cgfs_mkdir(base, name), 0, "%s: %s", now.name, name);
+    cr_expect_eq(fstatat(base, name, &st, 0), 0);
+    const int found = cgroup_host_adopt_path(now.host, path, 0, &dirs, &err);
+    const int opened = found == 0 ? task_cgroup_open(&dirs, &cg, &err) : -1;
+    const int empty = opened == 0 ? task_cgroup_is_empty(cg, &err) : 0;
+    const uint64_t inode = opened == 0 ? task_cgroup_inode(cg) : 0;
+    const int other = cgroup_host_adopt_path(now.host, path, st.st_ino + 1, &dirs, &other_err);
+    cg = task_cgroup_free(cg);
+    cr_expect_eq(cgfs_rmdir(base, name), 0, "%s: its maker can't remove it", now.name);
+    cr_expect_eq(found, 0, "%s: %s", now.name, err.text);
+    cr_expect_eq(empty, TASK_CGROUP_EMPTY, "%s: %s", now.name, err.text);
+    cr_expect_eq(inode, st.st_ino, "%s: another directory", now.name);
+    cr_expect_eq(other, -ENOENT, "%s: another group of that name was taken", now.name);
+    cr_expect(strstr(other_err.text, path), "%s", other_err.text);
+    cr_expect_eq(cgroup_host_adopt_path(now.host, path, 0, &dirs, &err), -ENOENT);
+    cr_expect_eq(contract_open_fds(), fds, "%s: descriptors leaked", now.name);
+}
+
 PROMISE(the_path_is_that_of_the_directory)
 {
     struct task_cgroup_dirs dirs;

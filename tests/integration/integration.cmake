@@ -23,9 +23,9 @@ if(TARGET quell-supervisor)
   add_dependencies(integration_world quell-supervisor)
 endif()
 
-foreach(topic agent_socket awkward bad_clients bytes cancel cgroups check_config crossing crowd files history hostile
-    looks many max_running outcomes peek records refusals requeue restart rules status_table strace supervisor
-    users watch world_of_a_task)
+foreach(topic agent_socket awkward bad_clients bytes cancel cgroups check_config crossing crowd files handed_over
+    history hostile looks many max_running outcomes peek records refusals requeue restart rules status_table strace
+    supervisor users watch world_of_a_task)
   quell_test(test_${topic} integration "${integration}/test_${topic}.c" integration_world)
   set_tests_properties(integration.test_${topic} PROPERTIES TIMEOUT 600)
 endforeach()

@@ -104,3 +104,19 @@ Test(attempt_state, a_cancel_is_never_forgotten)
     cr_assert_eq(attempt_step(&state, ATTEMPT_EV_ENDED, &actions), 0);
     cr_expect(state.cancelled);
 }
+
+Test(attempt_state, a_cancel_of_a_group_that_runs_takes_it_over_in_place_of_a_tombstone)
+{
+    for (enum attempt_phase from = ATTEMPT_NEW; from <= ATTEMPT_QUEUED; from++) {
+        struct attempt_state state = {.phase = from, .handed_over = true};
+        uint32_t actions = 0;
+
+        cr_assert_eq(attempt_step(&state, ATTEMPT_EV_CANCEL, &actions), 0);
+        cr_expect_eq(state.phase, ATTEMPT_QUEUED);
+        cr_expect(state.cancelled);
+        cr_expect_eq(actions, ATTEMPT_DO_RECORD | ATTEMPT_DO_ACKNOWLEDGE | ATTEMPT_DO_LAUNCH);
+        cr_expect_eq(attempt_due(&state), ATTEMPT_DO_LAUNCH);
+        cr_assert_eq(attempt_step(&state, ATTEMPT_EV_LAUNCHED, &actions), 0);
+        cr_expect_eq(attempt_due(&state), ATTEMPT_DO_CANCEL);
+    }
+}

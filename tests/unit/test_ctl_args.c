@@ -84,6 +84,11 @@ Test(ctl_args, a_line_that_makes_no_sense_says_what_is_wrong)
         {"submit", "submit needs -n NODE: Quell places nothing by itself"},
         {"submit -n n1", "submit needs a command behind \"--\""},
         {"submit -n n1 --", "submit needs a command behind \"--\""},
+        {"submit -n n1 --cgroup /a -- true",
+         "submit takes either --cgroup PATH or a command, not both"},
+        {"submit --cgroup /a", "submit needs -n NODE: Quell places nothing by itself"},
+        {"submit 7.1 --cgroup /a", "submit takes either JOB.TASK... of tasks that were added, or "
+                                   "the options and the command of a new one"},
         {"submit -- true", "submit needs -n NODE: Quell places nothing by itself"},
         {"submit -n n1 true",
          "true is not a task: JOB.TASK is needed, two numbers from 1 to 2147483647 (a command "
@@ -131,7 +136,8 @@ Test(ctl_args, every_option_of_a_new_task_is_taken)
                        words, &args, &err),
                  0, "%s", err.text);
     cr_expect_str_eq(args.verb->name, "submit");
-    cr_expect_eq(args.given, (uint32_t) (ARGS_NEW | ARGS_HEAD | ARGS_JSON | ARGS_WAIT));
+    cr_expect_eq(args.given,
+                 (uint32_t) ((ARGS_NEW & ~ARGS_CGROUP) | ARGS_HEAD | ARGS_JSON | ARGS_WAIT));
     cr_expect_str_eq(args.head, "/h");
     cr_expect_eq(args.job_id, 7);
     cr_expect_eq(args.task_id, 3);
@@ -154,6 +160,26 @@ Test(ctl_args, every_option_of_a_new_task_is_taken)
     cr_expect_str_eq(args.command[0], "sh");
     cr_expect_str_eq(args.command[2], "--json");
     args_done(&args);
+}
+
+Test(ctl_args, a_group_is_handed_over_without_a_command)
+{
+    static const char *const verbs[] = {"add", "submit"};
+
+    for (size_t i = 0; i < LEN(verbs); i++) {
+        char line[64], words[WORDS_SIZE];
+        struct args args;
+        struct err err;
+        json_t *body;
+
+        (void) snprintf(line, sizeof(line), "%s -n n1 --cgroup /theirs", verbs[i]);
+        cr_assert_eq(parse(line, words, &args, &err), 0, "%s", err.text);
+        body = spec_new_task(&args, false, &err);
+        cr_expect_str_eq(json_string_value(json_object_get(body, "cgroup")), "/theirs");
+        cr_expect_null(json_object_get(body, "command"));
+        json_decref(body);
+        args_done(&args);
+    }
 }
 
 Test(ctl_args, options_stand_before_or_behind_ids)

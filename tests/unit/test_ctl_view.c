@@ -243,6 +243,24 @@ Test(ctl_view, a_new_task_shows_what_is_known)
     json_decref(task);
 }
 
+Test(ctl_view, a_group_that_was_handed_over_stands_in_place_of_a_command)
+{
+    json_t *tasks = json("[{\"job_id\": 7, \"task_id\": 2, \"node\": \"n1\", \"user\": \"ann\","
+                         " \"command\": [], \"cgroup\": \"/theirs\","
+                         " \"status\": \"TaskStatus_Running\"}]");
+    FILE *out = begin();
+
+    task_view_print(out, json_array_get(tasks, 0));
+    cr_expect(lists_view_tasks(out, tasks));
+    expect_written(out, "task 7.2\n"
+                        "  cgroup      /theirs\n"
+                        "  node        n1, as ann\n"
+                        "  status      TaskStatus_Running\n"
+                        "TASK  STATUS              NODE  USER  EXIT  COMMAND\n"
+                        "7.2   TaskStatus_Running  n1    ann      -  /theirs\n");
+    json_decref(tasks);
+}
+
 Test(ctl_view, an_ending_without_a_cancel_begins_with_what_began_it)
 {
     static const struct {

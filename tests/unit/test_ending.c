@@ -101,6 +101,19 @@ static struct row rows[] = {
      .method = TASK_METHOD_EXITED,
      .text = "the task is over, but its wait status is not known: its supervisor died and nobody "
              "else could be told"},
+    {.name = "a group handed over, empty by itself",
+     .life = {.no_leader = true, .first_step_us = 10},
+     .unknown = true,
+     .oom_kills = 1,
+     .method = TASK_METHOD_EXITED,
+     .text = "the group is empty; Quell was not the parent of its processes, and does not know how "
+             "they ended"},
+    {.name = "a group handed over, killed at its time limit",
+     .life = {.no_leader = true, .limit_reached = true, .kill_us = 20, .first_step_us = 10},
+     .unknown = true,
+     .cause = TASK_CAUSE_TIME_LIMIT,
+     .method = TASK_METHOD_CGROUP_KILL,
+     .text = "its time limit of 1.500 s was exceeded"},
 };
 
 static struct ending_facts facts_of(const struct row *row)

@@ -158,7 +158,7 @@ Test(head, a_new_task_has_every_member_and_null_for_what_is_not_known)
         "uid",          "name",     "error_message", "exit_code",    "signal",
         "cause",        "stuck",    "cancelled_by",  "cancel_time",  "submit_time",
         "start_time",   "end_time", "proof",         "usage",        "runtime_ms",
-        "memory_bytes", "cpus",     "kill_time",     "requeue_node",
+        "memory_bytes", "cpus",     "kill_time",     "requeue_node", "cgroup",
     };
     const struct http *http = ask("POST", "/v1/tasks", TASK_N1);
     json_t *task = http->json;
@@ -224,6 +224,22 @@ Test(head, every_member_of_a_new_task_is_taken)
     cr_expect_eq(spec->grace_ms, 0);
 }
 
+Test(head, a_group_is_handed_over_in_place_of_a_command)
+{
+    const struct http *http =
+        ask("POST", "/v1/tasks", "{\"node\":\"n1\",\"cgroup\":\"/theirs\",\"command\":[]}");
+
+    expect_status(http, "TaskStatus_NotSubmitted");
+    cr_expect_str_eq(text_of(http->json, "cgroup"), "/theirs");
+    cr_expect_eq(json_array_size(json_object_get(http->json, "command")), 0);
+    cr_expect(json_is_false(json_object_get(http->json, "rerunnable")));
+    if (geteuid() != 0)
+        return; /* only root can become somebody else */
+    expect_error(ask_as(NOBODY, "POST", "/v1/tasks", "{\"node\":\"n1\",\"cgroup\":\"/theirs\"}"),
+                 403, "0x80070005",
+                 "user 65534 may not hand over a group: only root and the operators may");
+}
+
 static const struct bad_body bad_bodies[] = {
     {"[]", "the body must be a JSON object"},
     {"{\"node\":1}", "node must be a string without NUL"},
@@ -231,6 +247,9 @@ static const struct bad_body bad_bodies[] = {
     {"{\"node\":\"n1\"}", "command is missing: a task needs at least one string there"},
     {"{\"node\":\"n1\",\"command\":[]}",
      "command is missing: a task needs at least one string there"},
+    {"{\"node\":\"n1\",\"cgroup\":[]}", "cgroup must be a string without NUL"},
+    {"{\"node\":\"n1\",\"cgroup\":\"/a\",\"command\":[\"x\"]}",
+     "command can't be given with cgroup: the group is there already, with all that is in it"},
     {"{\"node\":\"n1\",\"command\":\"x\"}", "command must be an array of strings"},
     {"{\"node\":\"n1\",\"command\":[1]}", "command must be an array of strings without NUL"},
     {"{\"node\":\"n1\",\"command\":[\"a\\u0000b\"]}",

@@ -89,12 +89,19 @@ static void answer(const Quell__Pb__Peek *question)
 
 Test(libquell_peek, a_question_goes_to_the_node_once_and_its_answer_to_who_asked)
 {
+    Quell__Pb__Request wanted = QUELL__PB__REQUEST__INIT;
+    Quell__Pb__CommandsWanted nothing = QUELL__PB__COMMANDS_WANTED__INIT;
     const Quell__Pb__Reply *reply;
     struct told told;
 
     (void) rig_running_task(&rig, &peer);
+    wanted.body_case = QUELL__PB__REQUEST__BODY_COMMANDS_WANTED;
+    wanted.commands_wanted = &nothing;
+    peer_send(&peer, &wanted);
+    rig_settle(&rig, 20); /* it is parked */
     ask(&told, 1, 60000, &alice_asks);
-    reply = peer_poll(&peer, NULL, 0);
+    reply = peer_receive(&peer, RIG_WAIT_MS);
+    cr_assert_not_null(reply);
     cr_assert_eq(reply->body_case, QUELL__PB__REPLY__BODY_COMMANDS);
     cr_assert_eq(reply->commands->n_peeks, 1);
     cr_expect_eq(reply->commands->peeks[0]->bytes, QUELL_PEEK_DEFAULT);

@@ -267,11 +267,12 @@ struct remembered peer_remember(const Quell__Pb__Command *command)
 
     cr_assert_eq(command->uid.len, 16);
     memcpy(ret.uid, command->uid.data, 16);
-    if (command->start) {
+    if (command->start && command->start->n_argv) {
         ret.grace_ms = command->start->grace_ms;
         ret.pids = command->start->pids;
-        (void) snprintf(ret.argv0, sizeof(ret.argv0), "%.*s", (int) command->start->argv[0].len,
-                        (const char *) command->start->argv[0].data);
+        if (command->start->n_argv)
+            (void) snprintf(ret.argv0, sizeof(ret.argv0), "%.*s", (int) command->start->argv[0].len,
+                            (const char *) command->start->argv[0].data);
     }
     if (command->cancel) {
         ret.has_message = TASK_PB_HAS(command->cancel, message);

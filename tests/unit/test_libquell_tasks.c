@@ -301,6 +301,56 @@ Test(libquell_tasks, a_queued_task_that_the_node_cannot_have_is_cancelled_at_onc
     cr_expect_eq(peer_poll(&peer, NULL, 0)->commands->n_commands, 0);
 }
 
+static struct outcome hand_over(void)
+{
+    const struct quell_task_request request = {.node = "n1", .cgroup = "/theirs", .submit = true};
+
+    return rig_add(&rig, &request, &operator_asks);
+}
+
+Test(libquell_tasks, a_group_handed_over_is_a_task_that_is_never_requeued)
+{
+    struct outcome outcome = hand_over();
+    const Quell__Pb__Spec *spec;
+
+    cr_assert_not(outcome.refused, "%s", outcome.refusal.text);
+    cr_expect_eq(outcome.task.current.status, TASK_QUEUED);
+    cr_expect_eq(outcome.task.argv_len, 0);
+    cr_expect_not(outcome.task.rerunnable);
+    spec = peer_poll(&peer, NULL, 0)->commands->commands[0]->start;
+    cr_assert(spec);
+    cr_expect_eq(spec->n_argv, 0);
+    cr_expect_eq(spec->cgroup.len, 7);
+    cr_expect_eq(memcmp(spec->cgroup.data, "/theirs", 7), 0);
+}
+
+/* What is in it runs: a tombstone would be a false end. */
+Test(libquell_tasks, a_cancel_of_a_group_that_the_node_may_not_know_is_sent_with_the_start)
+{
+    struct remembered command;
+
+    (void) hand_over();
+    cr_expect_eq(rig_cancel(&rig, 1, 1, NULL, 0, &operator_asks).task.current.status, TASK_QUEUED);
+    command = peer_one_command(&peer);
+    cr_expect(command.start && command.cancel);
+    cr_expect_eq(command.version, 2);
+}
+
+Test(libquell_tasks, a_queued_group_that_the_node_cannot_know_is_ended_there_all_the_same)
+{
+    struct remembered command;
+
+    peer_close(&peer);
+    rig_stop(&rig);
+    rig_start(&rig);
+    (void) hand_over();
+    cr_expect_eq(rig_cancel(&rig, 1, 1, NULL, 0, &operator_asks).task.current.status, TASK_QUEUED);
+    peer_connect(&peer, &rig, "n1");
+    peer_hello(&peer, NULL, 0);
+    command = peer_one_command(&peer);
+    cr_expect(command.start && command.cancel);
+}
+
 Test(libquell_tasks, what_was_submitted_while_the_node_was_away_is_offered_by_its_hello)
 {
     peer_close(&peer);

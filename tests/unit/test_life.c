@@ -19,6 +19,7 @@ struct story {
     uint64_t deadline_ms; /* at the end; 0: none */
     enum life_reason reason;
     bool leftovers;
+    bool no_leader;
 };
 
 #define CANCEL(at, grace)                                                                          \
@@ -112,6 +113,36 @@ static struct story stories[] = {
                   {LEADER(9), LIFE_DO_LOOK, LIFE_ENDING},
                   {LOOKED(9, true, true), OVER, LIFE_OVER}},
      .reason = LIFE_REASON_CANCEL},
+    {.name = "a group without a leader is over as soon as it is empty",
+     .chapters = {{LOOKED(5, false, false), 0, LIFE_RUNNING},
+                  {LOOKED(9, true, true), OVER, LIFE_OVER},
+                  {CANCEL(10, 0), 0, LIFE_OVER}},
+     .reason = LIFE_REASON_EMPTY,
+     .no_leader = true},
+    {.name = "a group without a leader knows no leftovers: cancel, grace, kill",
+     .chapters = {{CANCEL(10, 1000), TERM, LIFE_ENDING},
+                  {LOOKED(20, false, false), 0, LIFE_ENDING},
+                  {TIMER(1010), KILL, LIFE_KILLING},
+                  {LOOKED(1011, false, false), 0, LIFE_KILLING},
+                  {LOOKED(1012, true, true), OVER, LIFE_OVER}},
+     .reason = LIFE_REASON_CANCEL,
+     .no_leader = true},
+    {.name = "what is put into a group without a leader behind the kill goes by a further cancel",
+     .chapters = {{CANCEL(10, 0), KILL, LIFE_KILLING},
+                  {LOOKED(11, false, true), 0, LIFE_KILLING},
+                  {CANCEL(20, 5000), LIFE_DO_KILL | LIFE_DO_LOOK, LIFE_KILLING},
+                  {LOOKED(21, true, true), OVER, LIFE_OVER}},
+     .reason = LIFE_REASON_CANCEL,
+     .no_leader = true},
+    {.name = "a group without a leader that is empty within the grace is not killed",
+     .chapters = {{CANCEL(10, 1000), TERM, LIFE_ENDING}, {LOOKED(20, true, true), OVER, LIFE_OVER}},
+     .reason = LIFE_REASON_CANCEL,
+     .no_leader = true},
+    {.name = "a group without a leader has a time limit too",
+     .limit_ms = 300,
+     .chapters = {{TIMER(300), TERM, LIFE_ENDING}, {TIMER(4300), KILL, LIFE_KILLING}},
+     .reason = LIFE_REASON_LIMIT,
+     .no_leader = true},
     {.name = "a cancel that crosses the end changes nothing",
      .chapters = {{LEADER(5), LIFE_DO_LOOK, LIFE_RUNNING},
                   {LOOKED(5, true, true), OVER, LIFE_OVER},
@@ -131,6 +162,7 @@ ParameterizedTest(struct story *story, life, goes_as_the_rules_say)
     struct life life;
 
     life_init(&life, 0, story->limit_ms * MS, 4000 * MS, 2000 * MS);
+    life.no_leader = story->no_leader;
     for (size_t i = 0; i < 8; i++) {
         struct chapter *chapter = &story->chapters[i];
         struct life_event event = chapter->event;
@@ -177,6 +209,19 @@ Test(life, steps_have_their_times_and_those_that_did_not_happen_have_none)
     cr_expect_eq(life.kill_us, 0);
     cr_expect_eq(life.empty_us, 30);
     cr_expect_eq(life.reaped_us, 40);
+}
+
+Test(life, what_nobody_reaps_has_no_time_of_reaping)
+{
+    const struct life_event event = LOOKED(9, true, true);
+    struct life life;
+
+    life_init(&life, 0, 0, 0, 0);
+    life.no_leader = true;
+    (void) life_step(&life, &event);
+    cr_expect_eq(life.first_step_us, 9);
+    cr_expect_eq(life.empty_us, 9);
+    cr_expect_eq(life.reaped_us, 0);
 }
 
 Test(life, never_ends_while_a_process_may_be_left)

@@ -562,6 +562,87 @@ Test(quell_core, each_bad_member_of_a_request_is_refused_by_name)
                              "(10 years) are allowed");
 }
 
+static struct quell_task_request group(void)
+{
+    return (struct quell_task_request){.node = "n1",
+                                       .cgroup = "/slurm/job_7",
+                                       .name = "theirs",
+                                       .user = "bob",
+                                       .runtime_ms = 1000,
+                                       .has_grace = true};
+}
+
+static void expect_not_with_group(const struct quell_task_request *request, const char *name)
+{
+    char sentence[256];
+
+    (void) snprintf(sentence, sizeof(sentence),
+                    "%s can't be given with cgroup: the group is there already, with all that is "
+                    "in it",
+                    name);
+    expect_invalid(request, sentence);
+}
+
+Test(quell_core, a_group_is_handed_over_with_what_is_no_business_of_its_makers)
+{
+    struct quell_task_request request = group();
+    struct err err = {0};
+
+    cr_expect_eq(task_check_request(&request, &err), 0, "%s", err.text);
+    request.argv = good_argv;
+    request.argv_len = 1;
+    expect_not_with_group(&request, "command");
+    request = group();
+    request.env = good_env;
+    request.env_len = 2;
+    expect_not_with_group(&request, "env");
+    request = group();
+    request.workdir = "/";
+    expect_not_with_group(&request, "workdir");
+    request = group();
+    request.stdin_path = "/i";
+    expect_not_with_group(&request, "stdin");
+    request = group();
+    request.stdout_path = "/o";
+    expect_not_with_group(&request, "stdout");
+    request = group();
+    request.stderr_path = "/e";
+    expect_not_with_group(&request, "stderr");
+    request = group();
+    request.memory_bytes = 1;
+    expect_not_with_group(&request, "memory");
+    request = group();
+    request.cpu_milli = 1;
+    expect_not_with_group(&request, "cpus");
+    request = group();
+    request.pids = 1;
+    expect_not_with_group(&request, "pids");
+    request = group();
+    request.cgroup = "/a/../b";
+    expect_invalid(&request,
+                   "cgroup \"/a/../b\" is no group's path as /proc/PID/cgroup shows it: it "
+                   "must begin with \"/\", not be the root, have at most 4095 bytes, and "
+                   "no part that is empty, \".\" or \"..\"");
+}
+
+Test(quell_core, only_root_and_operators_hand_over_a_group)
+{
+    struct quell_task_request request = group();
+    struct quell_who who = {.uid = 1001, .name = "alice"};
+    struct task_check_user user;
+    struct err err = {0};
+
+    request.user = NULL;
+    cr_expect_eq(task_check_user(&request, &who, &user, &err), TASK_E_DENIED);
+    cr_expect_str_eq(err.text,
+                     "user 1001 may not hand over a group: only root and the operators may");
+    who.operator_ = true;
+    cr_expect_eq(task_check_user(&request, &who, &user, &err), 0);
+    cr_expect_str_eq(user.user, "alice");
+    who = (struct quell_who){.uid = 0, .name = "root"};
+    cr_expect_eq(task_check_user(&request, &who, &user, &err), 0);
+}
+
 struct user_row {
     uint32_t uid;
     const char *name; /* of the asker */

@@ -328,3 +328,30 @@ Test(task, a_node_name_is_of_letters_digits_dots_dashes_and_underscores)
     name[TASK_NODE_NAME_MAX] = '\0';
     cr_expect(task_node_name_is_valid(name));
 }
+
+Test(task, a_groups_path_is_absolute_and_has_no_empty_part_and_no_dots)
+{
+    static const struct {
+        const char *path;
+        bool valid;
+    } rows[] = {
+        {"/a", true},     {"/system.slice/x.service/b c", true},
+        {"/.a", true},    {"/a/..b/...", true},
+        {"/\xff", true},  {"", false},
+        {"/", false},     {"a", false},
+        {"/a/", false},   {"//a", false},
+        {"/a//b", false}, {"/.", false},
+        {"/..", false},   {"/a/./b", false},
+        {"/a/..", false}, {"/../a", false},
+    };
+    char path[TASK_GROUP_PATH_MAX + 2];
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        cr_expect_eq(task_group_path_is_valid(rows[i].path), rows[i].valid, "row %zu", i);
+    memset(path, 'g', sizeof(path));
+    path[0] = '/';
+    path[TASK_GROUP_PATH_MAX + 1] = '\0';
+    cr_expect_not(task_group_path_is_valid(path));
+    path[TASK_GROUP_PATH_MAX] = '\0';
+    cr_expect(task_group_path_is_valid(path));
+}
