@@ -14,10 +14,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define EVENTS_KEPT   10000u
-#define EVENTS_PIECE  100u /* in one write; the next follows when the client has taken it */
-#define FOLLOWERS_MAX 32u  /* of the socket's connections; the others are for questions */
-#define ALIVE_S       14   /* 15 s without a word at most */
+#define EVENTS_KEPT  10000u
+#define EVENTS_PIECE 100u /* in one write; the next follows when the client has taken it */
+#define ALIVE_S      14   /* 15 s without a word at most */
 
 struct follower {
     TAILQ_ENTRY(follower) entry;
@@ -198,11 +197,6 @@ void events_answer(struct events *events, struct http_request *request)
     if (!events_parse(events, request, &next, &stays)) {
         status_refuse(request, 400, TASK_E_INVALID,
                       "Last-Event-ID and after are the number of an event, follow is 0 or 1");
-        return;
-    }
-    if (events->followers_len == FOLLOWERS_MAX) {
-        status_refuse(request, 503, TASK_E_BUSY,
-                      "32 others follow the events of this node already: ask again later");
         return;
     }
     follower = calloc(1, sizeof(*follower));

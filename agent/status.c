@@ -138,6 +138,7 @@ int status_open(struct agent *agent, struct err *err)
                                                 .mode = 0666,
                                                 .body_max = 4096,
                                                 .header_max = 16384,
+                                                .streams_max = 32,
                                                 .connections_max = 64,
                                                 .request_timeout_ms = 10000};
 

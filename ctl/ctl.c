@@ -222,15 +222,21 @@ json_t *ctl_ask_pages(struct ctl *ctl, const char *path, const char *query)
     return NULL;
 }
 
+/* A control character that JSON leaves as it is must not reach a terminal. */
+static size_t json_form(const struct ctl *ctl)
+{
+    return JSON_FORM | (isatty(fileno(ctl->out)) ? JSON_ENSURE_ASCII : 0);
+}
+
 void ctl_print_json(struct ctl *ctl, const json_t *json)
 {
-    (void) json_dumpf(json, ctl->out, JSON_INDENT(2) | JSON_FORM);
+    (void) json_dumpf(json, ctl->out, JSON_INDENT(2) | json_form(ctl));
     (void) fputc('\n', ctl->out);
 }
 
 void ctl_print_json_line(struct ctl *ctl, const json_t *json)
 {
-    (void) json_dumpf(json, ctl->out, JSON_FORM);
+    (void) json_dumpf(json, ctl->out, json_form(ctl));
     (void) fputc('\n', ctl->out);
 }
 

@@ -162,7 +162,7 @@ static int take_task_ids(void *ret, const struct member *member, json_t *value, 
     size_t len = json_array_size(value);
 
     if (len == 0 || len > QUELL_IDS_MAX)
-        return wrong(member, "an array of 1 to 100000 numbers of tasks", err);
+        return wrong(member, "an array of 1 to 10000 numbers of tasks", err);
     cancel->task_ids = calloc(len, sizeof(*cancel->task_ids));
     if (!cancel->task_ids)
         return err_set(err, TASK_E_BUSY, "no memory for the numbers of tasks");

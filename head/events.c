@@ -4,6 +4,7 @@
  * A client's feed reads one page from libquell, writes it as one piece, and reads the next when the
  * client has taken it: a slow client costs one page, and is behind by what it has not read.
  */
+#include "base/clock.h"
 #include "base/units.h"
 #include "head/reply.h"
 #include "head/routes.h"
@@ -25,7 +26,7 @@ struct feed {
     struct http_stream *stream;  /* NULL: the client is gone, and the read under way comes back */
     struct quell_wait *wait;     /* the read under way; NULL: none */
     uint64_t after_id;
-    bool follow;
+    uint64_t until_us; /* wall: what was recorded later is not told; 0: no end */
 };
 
 static void feed_end(struct feed *feed)
@@ -78,14 +79,20 @@ static bool write_page(const struct feed *feed, const struct quell_events *page)
     return done;
 }
 
+/* Whether a reply that is to end has told all that there was when it began. */
+static bool is_all(const struct feed *feed, const struct quell_events *page)
+{
+    return feed->until_us != 0 &&
+           (page->len < PAGE || page->events[page->len - 1].time_us > feed->until_us);
+}
+
 /* What can't be told ends the reply: the client asks again, behind the last event that it has. */
 static void on_page(void *arg, const struct quell_refusal *refusal, const struct quell_events *page)
 {
     struct feed *feed = arg;
 
     feed->wait = NULL;
-    if (!feed->stream || refusal || !write_page(feed, page) ||
-        (!feed->follow && page->len < PAGE)) {
+    if (!feed->stream || refusal || !write_page(feed, page) || is_all(feed, page)) {
         feed_end(feed);
         return;
     }
@@ -103,8 +110,8 @@ static void on_drained(void *arg)
         feed_end(feed);
         return;
     }
-    wait = quell_read_events(feed->routes->quell, feed->after_id, PAGE, feed->follow ? ALIVE_MS : 0,
-                             on_page, feed);
+    wait = quell_read_events(feed->routes->quell, feed->after_id, PAGE,
+                             feed->until_us ? 0 : ALIVE_MS, on_page, feed);
     if (wait) /* else it was refused, and the feed is gone */
         feed->wait = wait;
 }
@@ -155,7 +162,8 @@ void read_events(struct routes *routes, struct http_request *request, const stru
         reply_refusal(request, TASK_E_BUSY, "the head has no memory for the request");
         return;
     }
-    *feed = (struct feed){.routes = routes, .after_id = after_id, .follow = follow};
+    *feed = (struct feed){
+        .routes = routes, .after_id = after_id, .until_us = follow ? 0 : clock_wall_us()};
     events.arg = feed;
     feed->stream = http_stream_begin(request, 200, "text/event-stream", &events);
     if (!feed->stream) {

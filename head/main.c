@@ -21,6 +21,7 @@
 #define BODY_MAX           (1024u * 1024u) /* a specification of 128 KiB, escaped in JSON */
 #define HEADER_MAX         8192u
 #define CONNECTIONS_MAX    1024u
+#define STREAMS_MAX        64u /* each change of a status is written to each */
 #define USER_DEADLINE_MS   10000u
 #define USER_TROUBLE_MS    5000u
 #define REQUEST_TIMEOUT_MS 30000u
@@ -112,6 +113,7 @@ static int open_socket(struct head *head, const struct options *options, struct 
         .mode = SOCKET_MODE,
         .body_max = BODY_MAX,
         .header_max = HEADER_MAX,
+        .streams_max = STREAMS_MAX,
         .connections_max = CONNECTIONS_MAX,
         .request_timeout_ms = REQUEST_TIMEOUT_MS,
     };

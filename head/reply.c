@@ -144,6 +144,15 @@ static json_t *refused_view(const struct quell_result *result)
     return object;
 }
 
+/* By number alone where the answer would grow too large. */
+static json_t *done_view(const struct quell_result *result)
+{
+    if (result->task)
+        return task_view(result->task);
+    return json_pack("{s:I, s:I}", "job_id", (json_int_t) result->job_id, "task_id",
+                     (json_int_t) result->task_id);
+}
+
 void reply_results(struct http_request *request, const struct quell_result *results, size_t len)
 {
     const struct quell_refusal *first = NULL;
@@ -154,7 +163,7 @@ void reply_results(struct http_request *request, const struct quell_result *resu
     text_add(&text, "{\"tasks\":[");
     for (size_t i = 0; i < len; i++)
         if (!results[i].refusal)
-            text_add_json(&text, done++ > 0 ? "," : "", task_view(results[i].task));
+            text_add_json(&text, done++ > 0 ? "," : "", done_view(&results[i]));
     text_add(&text, "],\"refused\":[");
     for (size_t i = 0; i < len; i++) {
         if (!results[i].refusal)

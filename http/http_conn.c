@@ -61,7 +61,7 @@ void http_conn_on_replied(struct evhttp_request *ev, void *arg)
 }
 
 /* Ends @conn through on_closed(). */
-static void cut_off(struct http_conn *conn)
+void http_conn_cut_off(struct http_conn *conn)
 {
     if (!conn->counted)
         conn->server->stats.cut_off++;
@@ -72,7 +72,7 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
 {
     (void) fd;
     (void) what;
-    cut_off(arg);
+    http_conn_cut_off(arg);
 }
 
 /* The client has sent more, has finished sending, or is gone. Only the last is of interest: one
@@ -205,7 +205,7 @@ static void make_room(struct http_conn *newcomer)
     struct http_server *server = newcomer->server;
 
     while (server->joined > server->connections_max)
-        cut_off(http_crowd_pick(server, newcomer));
+        http_conn_cut_off(http_crowd_pick(server, newcomer));
 }
 
 static void adopt(struct http_conn *conn)
@@ -233,12 +233,12 @@ static void adopt(struct http_conn *conn)
     if (!conn->deadline || remember(server, conn, fd) < 0 ||
         !evbuffer_add_cb(bufferevent_get_output(conn->bev), on_output, conn) ||
         getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0) {
-        cut_off(conn);
+        http_conn_cut_off(conn);
         return;
     }
     conn->peer = (struct http_peer){.uid = cred.uid, .gid = cred.gid, .pid = cred.pid};
     if (http_crowd_join(conn) < 0) {
-        cut_off(conn);
+        http_conn_cut_off(conn);
         return;
     }
     http_conn_enter(conn, HTTP_READING);
@@ -259,6 +259,6 @@ bool http_conn_cut_longest_reading(struct http_server *server)
 
     if (!conn)
         return false;
-    cut_off(conn);
+    http_conn_cut_off(conn);
     return true;
 }

@@ -64,6 +64,7 @@ struct http_server {
     void *arg;
     struct timeval request_timeout;
     unsigned connections_max;
+    unsigned streams_max;
     struct http_conn_list newcomers;
     unsigned newcomers_len;        /* since adopt ran */
     struct http_conn_list reading; /* the longest waiting first */
@@ -84,6 +85,8 @@ void http_conn_adopt_all(struct http_server *server);
 /* Closes the connection that has been waiting longest for a request. False when there is none. */
 bool http_conn_cut_longest_reading(struct http_server *server);
 
+/* Closes it, and counts it. */
+void http_conn_cut_off(struct http_conn *conn);
 void http_conn_enter(struct http_conn *conn, enum http_phase phase);
 /* Notices from now on that the client hangs up, while pending or streaming. */
 int http_conn_watch(struct http_conn *conn);

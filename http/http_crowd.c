@@ -84,3 +84,46 @@ struct http_conn *http_crowd_pick(struct http_server *server, struct http_conn *
         conn = pick_of(server, newcomer, NULL, most);
     return conn ? conn : newcomer;
 }
+
+/* Returns how many the one with the most has. */
+static unsigned count_streams(struct http_server *server, unsigned *ret_total)
+{
+    struct http_user *user;
+    struct http_conn *conn;
+    unsigned most = 0;
+
+    *ret_total = 0;
+    TAILQ_FOREACH(user, &server->users, next)
+    user->streams = 0;
+    TAILQ_FOREACH(conn, &server->busy, next)
+    {
+        if (!conn->stream || !conn->user)
+            continue;
+        (*ret_total)++;
+        if (++conn->user->streams > most)
+            most = conn->user->streams;
+    }
+    return most;
+}
+
+struct http_conn *http_crowd_pick_stream(struct http_server *server,
+                                         const struct http_conn *newcomer)
+{
+    struct http_conn *found = NULL;
+    struct http_conn *conn;
+    unsigned total;
+    unsigned most = count_streams(server, &total);
+
+    if (server->streams_max == 0 || total <= server->streams_max)
+        return NULL;
+    TAILQ_FOREACH(conn, &server->busy, next)
+    {
+        if (!conn->stream || !conn->user || conn == newcomer || conn->user->streams != most)
+            continue;
+        if (conn->user == newcomer->user)
+            return conn;
+        if (!found)
+            found = conn;
+    }
+    return found;
+}

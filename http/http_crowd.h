@@ -17,6 +17,7 @@ struct http_user {
     TAILQ_ENTRY(http_user) next;
     uid_t uid;
     unsigned connections; /* at least one */
+    unsigned streams;     /* as last counted */
 };
 
 TAILQ_HEAD(http_user_list, http_user);
@@ -29,3 +30,7 @@ void http_crowd_leave(struct http_conn *conn);
    one that has waited longest for a request, else the oldest that is being served; @newcomer itself
    where there is no other. Borrowed. */
 struct http_conn *http_crowd_pick(struct http_server *server, struct http_conn *newcomer);
+/* The same among the streams, of which @newcomer is one: the oldest of the user who holds the most.
+   NULL: there are not too many. */
+struct http_conn *http_crowd_pick_stream(struct http_server *server,
+                                         const struct http_conn *newcomer);

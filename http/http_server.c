@@ -146,6 +146,7 @@ int http_server_open(struct event_base *base, const struct http_server_options *
     server->on_request = on_request;
     server->arg = arg;
     server->connections_max = options->connections_max;
+    server->streams_max = options->streams_max;
     server->request_timeout.tv_sec = (time_t) (options->request_timeout_ms / 1000);
     server->request_timeout.tv_usec = (suseconds_t) (options->request_timeout_ms % 1000 * 1000);
     TAILQ_INSERT_TAIL(&servers, server, next);

@@ -34,6 +34,8 @@ struct http_server_options {
     size_t header_max; /* bytes; more: 400 */
     /* One more: of the user who holds the most, the one that has waited longest for a request is
        closed, else its oldest that is being served. What comes new is served where it can be. */
+    unsigned streams_max; /* replies in pieces at once; 0: as many as connections. One more: of the
+                             user who holds the most the oldest is closed */
     unsigned connections_max;
     uint64_t request_timeout_ms; /* from accept, or the last reply, to a whole request; and for the
                                     client to take a reply */

@@ -9,6 +9,7 @@
 #include "http/http_stream.h"
 
 #include "http/http_conn.h"
+#include "http/http_crowd.h"
 #include "http/http_request.h"
 
 #include <event2/buffer.h>
@@ -90,6 +91,14 @@ static void finish(struct http_stream *stream)
         http_conn_stop_reading(conn);
 }
 
+static void make_room(const struct http_conn *newcomer)
+{
+    struct http_conn *conn;
+
+    while ((conn = http_crowd_pick_stream(newcomer->server, newcomer)))
+        http_conn_cut_off(conn);
+}
+
 static void start(struct http_stream *stream, int status, const char *content_type)
 {
     struct evkeyvalq *input = evhttp_request_get_input_headers(stream->ev);
@@ -127,6 +136,7 @@ struct http_stream *http_stream_begin(struct http_request *request, int status,
     }
     stream->conn->stream = stream;
     http_conn_enter(stream->conn, HTTP_WRITING);
+    make_room(stream->conn);
     start(stream, status, content_type);
     if (evhttp_request_get_command(stream->ev) == EVHTTP_REQ_HEAD) {
         finish(stream);

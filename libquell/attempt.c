@@ -83,7 +83,7 @@ int attempt_end(struct quell *quell, const struct store_attempt *attempt,
                 const struct attempt_end *end, const uint8_t *ending, size_t ending_len,
                 struct err *err)
 {
-    int r = store_end_attempt(quell->store, attempt, end, ending, ending_len, err);
+    int r = store_end_attempt(quell->store, attempt, end, ending, ending_len, clock_wall_us(), err);
 
     if (r == 0)
         r = note(quell, attempt, end, err);

@@ -12,7 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SLICE_US 5000u
+#define SLICE_US   5000u
+#define ANSWER_MAX (8u * 1024u * 1024u) /* bytes of tasks in one answer; the others by number */
+#define PER_USER   4u                   /* at once; root and the operators are not counted */
 
 struct bulk {
     TAILQ_ENTRY(bulk) entry;
@@ -63,9 +65,27 @@ static void refuse_whole(struct bulk *bulk, int code, const char *text)
     bulk->settled = bulk->done = bulk->len = 0;
 }
 
+/* The users take turns, and of one user the cancels: nobody's crowd holds up another's. */
+static struct bulk *take_turn(struct quell *quell)
+{
+    struct bulk *bulk;
+
+    TAILQ_FOREACH(bulk, &quell->bulks, entry)
+    if (bulk->who.uid != quell->bulk_uid)
+        break;
+    if (!bulk)
+        bulk = TAILQ_FIRST(&quell->bulks);
+    if (bulk) {
+        TAILQ_REMOVE(&quell->bulks, bulk, entry);
+        TAILQ_INSERT_TAIL(&quell->bulks, bulk, entry);
+        quell->bulk_uid = bulk->who.uid;
+    }
+    return bulk;
+}
+
 void bulk_step(struct quell *quell)
 {
-    struct bulk *bulk = TAILQ_FIRST(&quell->bulks);
+    struct bulk *bulk = quell->bulk = take_turn(quell);
     uint64_t until_us = clock_mono_us() + SLICE_US;
     struct err err;
 
@@ -86,7 +106,7 @@ static void settle_one(struct quell *quell, struct bulk *bulk, size_t index)
     struct err err;
     int r;
 
-    if (bulk->refusals[index])
+    if (bulk->refusals[index] || bulk->tasks.arena.bytes > ANSWER_MAX)
         return;
     r = store_load_task(quell->store, bulk->job_id, bulk->ids[index], &bulk->tasks, &err);
     if (r != 0)
@@ -96,7 +116,7 @@ static void settle_one(struct quell *quell, struct bulk *bulk, size_t index)
 
 void bulk_settle(struct quell *quell, bool failed)
 {
-    struct bulk *bulk = TAILQ_FIRST(&quell->bulks);
+    struct bulk *bulk = quell->bulk;
 
     if (!bulk)
         return;
@@ -123,7 +143,9 @@ static void tell(struct bulk *bulk)
             .job_id = bulk->job_id,
             .task_id = bulk->ids[i],
             .refusal = bulk->refusals[i],
-            .task = bulk->refusals[i] ? NULL : &bulk->tasks.tasks[accepted++],
+            .task = bulk->refusals[i] || accepted == bulk->tasks.len
+                        ? NULL
+                        : &bulk->tasks.tasks[accepted++],
         };
     bulk->on_done(bulk->arg, NULL, results, bulk->len);
     free(results);
@@ -131,10 +153,11 @@ static void tell(struct bulk *bulk)
 
 void bulk_tell(struct quell *quell)
 {
-    struct bulk *bulk = TAILQ_FIRST(&quell->bulks);
+    struct bulk *bulk = quell->bulk;
 
     if (!bulk || bulk->settled < bulk->len)
         return;
+    quell->bulk = NULL;
     TAILQ_REMOVE(&quell->bulks, bulk, entry);
     tell(bulk);
     (void) bulk_free(bulk);
@@ -144,7 +167,7 @@ void bulk_refuse_all(struct quell *quell, const char *text)
 {
     struct bulk *bulk;
 
-    while ((bulk = TAILQ_FIRST(&quell->bulks))) {
+    while ((bulk = quell->bulk = TAILQ_FIRST(&quell->bulks))) {
         for (; bulk->settled < bulk->len; bulk->settled++)
             refuse_one(bulk, bulk->settled, TASK_E_BUSY, text);
         bulk_tell(quell);
@@ -215,6 +238,28 @@ static int copy_ids(struct bulk *bulk, const uint32_t *ids, size_t len, struct e
     return 0;
 }
 
+static int check_crowd(const struct quell *quell, const struct quell_who *who, struct err *err)
+{
+    const struct bulk *bulk;
+    unsigned count = 0;
+
+    TAILQ_FOREACH(bulk, &quell->bulks, entry)
+    count += bulk->who.uid == who->uid;
+    if (count < PER_USER || who->operator_ || who->uid == 0)
+        return 0;
+    return err_set(err, TASK_E_BUSY,
+                   "%u cancels of several tasks are under way for user %" PRIu32
+                   " already: ask again later",
+                   PER_USER, who->uid);
+}
+
+static int check_job(struct quell *quell, uint32_t job_id, struct err *err)
+{
+    int r = store_has_job(quell->store, job_id, err);
+
+    return r == STORE_NONE ? err_set(err, TASK_E_NOT_FOUND, "there is no job %" PRIu32, job_id) : r;
+}
+
 /* @result: of what was done so far; refused, it will only be told so. */
 static void bulk_start(struct quell *quell, struct bulk *bulk, int result, const struct err *err)
 {
@@ -240,6 +285,10 @@ void quell_cancel_tasks(struct quell *quell, uint32_t job_id, const uint32_t *ta
         return;
     r = take_wish(bulk, message, message_len, options, who, &err);
     if (r == 0)
+        r = check_crowd(quell, who, &err);
+    if (r == 0)
+        r = check_job(quell, job_id, &err);
+    if (r == 0)
         r = copy_ids(bulk, task_ids, task_ids_len, &err);
     bulk_start(quell, bulk, r, &err);
 }
@@ -255,6 +304,8 @@ void quell_cancel_job(struct quell *quell, uint32_t job_id, const char *message,
     if (!bulk)
         return;
     r = take_wish(bulk, message, message_len, options, who, &err);
+    if (r == 0)
+        r = check_crowd(quell, who, &err);
     if (r == 0)
         r = find_ids(quell, bulk, &err);
     bulk_start(quell, bulk, r, &err);

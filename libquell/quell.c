@@ -243,8 +243,8 @@ static void forget_old(struct quell *quell)
         return;
     r = store_begin(quell->store, &err);
     if (r == 0)
-        r = store_forget(quell->store, now_us > quell->keep_us ? now_us - quell->keep_us : 0, &more,
-                         &err);
+        r = store_forget(quell->store, now_us > quell->keep_us ? now_us - quell->keep_us : 0,
+                         now_us, &more, &err);
     if (r == 0)
         r = store_commit(quell->store, &err);
     if (r < 0) {
@@ -270,17 +270,22 @@ int quell_dispatch(struct quell *quell, struct err *err)
     return r;
 }
 
+/* Until nobody is left: a callback may ask again. */
 static void refuse_all(struct quell *quell)
 {
+    static const char why[] = "the head is ending";
     struct call *call;
 
-    wait_table_take_due(&quell->waits, UINT64_MAX, &quell->calls);
-    while ((call = TAILQ_FIRST(&quell->calls))) {
-        TAILQ_REMOVE(&quell->calls, call, entry);
-        call_refuse(call, TASK_E_BUSY, "the head is ending");
-        call_run(call);
-    }
-    bulk_refuse_all(quell, "the head is ending");
+    do {
+        wait_table_take_due(&quell->waits, UINT64_MAX, &quell->calls);
+        while ((call = TAILQ_FIRST(&quell->calls))) {
+            TAILQ_REMOVE(&quell->calls, call, entry);
+            call_refuse(call, TASK_E_BUSY, why);
+            call_run(call);
+        }
+        bulk_refuse_all(quell, why);
+    } while (!TAILQ_EMPTY(&quell->calls) || !TAILQ_EMPTY(&quell->waits.deadlines) ||
+             !TAILQ_EMPTY(&quell->bulks));
 }
 
 struct quell *quell_close(struct quell *quell)

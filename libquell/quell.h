@@ -42,7 +42,7 @@ struct quell_options {
     /* How long ended tasks and their events are kept: 0 is TASK_KEEP_DEFAULT_MS, else from
        TASK_KEEP_MIN_MS to TASK_KEEP_MAX_MS. */
     uint64_t keep_ms;
-    /* What an operator should know; levels as syslog's. May be NULL. */
+    /* What an operator should know; levels as syslog's. It may call nothing here. May be NULL. */
     void (*on_log)(void *arg, int level, const char *text);
     void *log_arg;
     /* A node has become @state, "up" or "unreachable". From quell_dispatch(); may be NULL. */
@@ -165,7 +165,8 @@ struct quell_result { /* of one task among several */
     uint32_t job_id;
     uint32_t task_id;
     const struct quell_refusal *refusal; /* NULL: done */
-    const struct quell_task *task;       /* as it is now; NULL with a refusal */
+    const struct quell_task *task;       /* as it is now; NULL with a refusal, and where the answer
+                                            has grown too large: then ask for it */
 };
 /* @refusal: of the whole; then there are no results. */
 typedef void (*quell_on_results)(void *arg, const struct quell_refusal *refusal,
@@ -266,7 +267,7 @@ void quell_list_tasks(struct quell *quell, const struct quell_filter *filter,
 
 /* CancelTasks: each of the @task_ids of one job, by the rule of cancel and answered by itself: one
    refusal stops none of the others. At most QUELL_IDS_MAX. */
-#define QUELL_IDS_MAX 100000u
+#define QUELL_IDS_MAX 10000u
 void quell_cancel_tasks(struct quell *quell, uint32_t job_id, const uint32_t *task_ids,
                         size_t task_ids_len, const char *message, size_t message_len,
                         const struct quell_cancel_options *options, const struct quell_who *who,

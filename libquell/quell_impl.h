@@ -48,6 +48,8 @@ struct quell {
     struct call_list calls;
     struct wait_table waits;
     struct bulk_list bulks;
+    struct bulk *bulk; /* whose slice is in this round; NULL: none */
+    uint32_t bulk_uid; /* whose turn it was */
 
     uint64_t dropped; /* messages that made no sense, not yet logged */
     uint64_t dropped_log_us;

@@ -71,6 +71,11 @@ static int take_report(struct quell *quell, struct node *node,
     r = store_find_uid(quell->store, report->uid.data, &attempt, err);
     if (r < 0)
         return r;
+    if (r == STORE_NONE) {
+        r = store_was_forgotten(quell->store, report->uid.data, err);
+        if (r <= 0)
+            return r;
+    }
     if (r == STORE_NONE || strcmp(attempt.node, node->name) != 0) {
         log_stranger(quell, node, report);
         return STORE_NONE;

@@ -151,6 +151,11 @@ static int upgrade(struct store *store, struct err *err)
         return r;
     if (db_int(statement, 0) == STORE_SCHEMA_VERSION)
         return 0;
+    /* The file's header, which was read before, may be behind the log beside it. */
+    if (db_int(statement, 0) > STORE_SCHEMA_VERSION)
+        return err_set(err, -EPROTONOSUPPORT,
+                       "it has version %" PRIi64 ", and this program knows versions 1 to %u",
+                       db_int(statement, 0), STORE_SCHEMA_VERSION);
     statement = db_finish(statement);
     (void) snprintf(version, sizeof(version), "PRAGMA user_version = %u", STORE_SCHEMA_VERSION);
     r = store_begin(store, err);
@@ -159,9 +164,11 @@ static int upgrade(struct store *store, struct err *err)
     if (r == 0)
         r = db_exec(store->db, version, err);
     if (r == 0)
-        return store_commit(store, err);
-    store_rollback(store);
-    return r;
+        r = store_commit(store, err);
+    else
+        store_rollback(store);
+    /* Into the header too, where the program of the version before looks. */
+    return r < 0 ? r : db_exec(store->db, "PRAGMA wal_checkpoint(TRUNCATE)", err);
 }
 
 static int open_database(struct store *store, const char *path, struct err *err)

@@ -51,6 +51,7 @@ struct store_task {
 
 int store_next_job(struct store *store, uint32_t *ret, struct err *err); /* STORE_NONE: all taken */
 int store_next_task(struct store *store, uint32_t job_id, uint32_t *ret, struct err *err);
+int store_has_job(struct store *store, uint32_t job_id, struct err *err); /* STORE_NONE: no */
 int store_has_task(struct store *store, uint32_t job_id, uint32_t task_id, struct err *err);
 /* Its first attempt comes with it, NotSubmitted. */
 int store_add_task(struct store *store, const struct store_task *task, struct err *err);
@@ -110,10 +111,11 @@ int store_cancel_attempt(struct store *store, const struct store_attempt *attemp
 int store_start_attempt(struct store *store, const struct store_attempt *attempt,
                         uint64_t start_time_us, const uint8_t *started, size_t started_len,
                         struct err *err);
-/* @ending: the report, packed, or NULL. Writes report_version too. */
+/* @ending: the report, packed, or NULL. @recorded_us: now, by our clock: the end's own time is the
+   node's. Writes report_version too. */
 int store_end_attempt(struct store *store, const struct store_attempt *attempt,
                       const struct attempt_end *end, const uint8_t *ending, size_t ending_len,
-                      struct err *err);
+                      uint64_t recorded_us, struct err *err);
 
 /* ---- commands: store_command.c ---- */
 
@@ -190,9 +192,12 @@ int store_load_events(struct store *store, uint64_t after_id, size_t limit, stru
 
 /* ---- forgetting: store_forget.c ---- */
 
-/* Removes what ended before @before_us, and its events: a bounded number. *@ret_more: there may be
-   others. */
-int store_forget(struct store *store, uint64_t before_us, bool *ret_more, struct err *err);
+/* Removes what was recorded as ended before @before_us, and its events: a bounded number.
+ *@ret_more: there may be others. */
+int store_forget(struct store *store, uint64_t before_us, uint64_t now_us, bool *ret_more,
+                 struct err *err);
+/* 0: an attempt of that uid was forgotten in the last days; STORE_NONE: not. */
+int store_was_forgotten(struct store *store, const uint8_t uid[TASK_UID_SIZE], struct err *err);
 
 /* ---- nodes: store_node.c ---- */
 

@@ -77,13 +77,15 @@ static struct db_statement *keyed(struct store *store, enum store_sql sql,
 
 int store_next_attempt(struct store *store, const struct store_attempt *attempt, struct err *err)
 {
-    const enum store_sql sqls[] = {STORE_SQL_ADD_ATTEMPT, STORE_SQL_TAKE_ATTEMPT};
+    const enum store_sql sqls[] = {STORE_SQL_ADD_ATTEMPT, STORE_SQL_TAKE_ATTEMPT,
+                                   STORE_SQL_KEEP_ATTEMPT};
 
     for (size_t i = 0; i < sizeof(sqls) / sizeof(sqls[0]); i++) {
         struct db_statement *statement = keyed(store, sqls[i], attempt);
         int r;
 
-        db_bind_text(statement, 4, attempt->node);
+        if (sqls[i] != STORE_SQL_KEEP_ATTEMPT)
+            db_bind_text(statement, 4, attempt->node);
         r = db_run(statement, err);
         if (r < 0)
             return r;
@@ -142,7 +144,7 @@ int store_start_attempt(struct store *store, const struct store_attempt *attempt
 
 int store_end_attempt(struct store *store, const struct store_attempt *attempt,
                       const struct attempt_end *end, const uint8_t *ending, size_t ending_len,
-                      struct err *err)
+                      uint64_t recorded_us, struct err *err)
 {
     struct db_statement *statement = keyed(store, STORE_SQL_END, attempt);
 
@@ -157,5 +159,6 @@ int store_end_attempt(struct store *store, const struct store_attempt *attempt,
     db_bind_int(statement, 12, (int64_t) end->end_time_us);
     if (ending)
         db_bind_blob(statement, 13, ending, ending_len);
+    db_bind_int(statement, 14, (int64_t) recorded_us);
     return db_run(statement, err);
 }

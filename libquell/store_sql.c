@@ -25,7 +25,13 @@ _Static_assert(TASK_QUEUED == 1 && TASK_RUNNING == 2 && TASK_FINISHED == 3,
     "  exit_code INTEGER,"                                                                         \
     "  signal INTEGER,"                                                                            \
     "  error_message TEXT"                                                                         \
-    ") STRICT;"
+    ") STRICT;"                                                                                    \
+    /* Attempts that were forgotten: their node may say again how they ended. */                   \
+    "CREATE TABLE forgotten ("                                                                     \
+    "  uid BLOB PRIMARY KEY,"                                                                      \
+    "  time INTEGER NOT NULL"                                                                      \
+    ") STRICT, WITHOUT ROWID;"                                                                     \
+    "CREATE INDEX forgotten_by_time ON forgotten (time);"
 
 const char store_schema[] =
     "CREATE TABLE meta ("
@@ -82,13 +88,14 @@ const char store_schema[] =
     "  method INTEGER NOT NULL DEFAULT 0,"
     "  submit_time INTEGER,"
     "  start_time INTEGER,"
-    "  end_time INTEGER,"
+    "  end_time INTEGER," /* by the node's clock */
+    "  recorded_time INTEGER," /* by ours, of the end; null: not ended, or not the current one */
     "  started BLOB," /* the node's reports, as they came */
     "  ending BLOB,"
     "  PRIMARY KEY (job_id, task_id, attempt)"
     ") STRICT;"
     "CREATE INDEX attempts_by_status ON attempts (status, job_id, task_id);"
-    "CREATE INDEX attempts_ended ON attempts (end_time) WHERE status >= 3;"
+    "CREATE INDEX attempts_ended ON attempts (recorded_time) WHERE recorded_time IS NOT NULL;"
     "CREATE INDEX attempts_live ON attempts (node, status) WHERE status < 3;"
     "CREATE INDEX attempts_to_send ON attempts (node, cancel_version IS NULL, submit_time)"
     "  WHERE cmd_version > acked_version AND status < 3;"
@@ -108,7 +115,10 @@ const char store_schema[] =
 const char store_upgrade[] =
     "ALTER TABLE attempts ADD COLUMN cancel_kill_time INTEGER;"
     "ALTER TABLE attempts ADD COLUMN cancel_by_requeue INTEGER;"
-    "CREATE INDEX attempts_ended ON attempts (end_time) WHERE status >= 3;" EVENTS;
+    "ALTER TABLE attempts ADD COLUMN recorded_time INTEGER;"
+    "UPDATE attempts SET recorded_time = unixepoch() * 1000000 WHERE status >= 3;"
+    "CREATE INDEX attempts_ended ON attempts (recorded_time) WHERE recorded_time IS NOT NULL;"
+    EVENTS;
 
 #define CANCEL_COLUMNS "a.cancel_version, a.cancel_message, a.cancel_grace_ms, a.cancel_by_uid, " \
                        "a.cancel_by_name, a.cancel_time, a.cancel_kill_time, "           \
@@ -150,6 +160,9 @@ const char *const store_sql[STORE_SQL_COUNT] = {
         "INSERT INTO attempts (job_id, task_id, attempt, node, status) VALUES (?1, ?2, ?3, ?4, 0)",
     [STORE_SQL_TAKE_ATTEMPT] =
         "UPDATE tasks SET attempt = ?3, node = ?4 WHERE job_id = ?1 AND task_id = ?2",
+    [STORE_SQL_KEEP_ATTEMPT] =
+        "UPDATE attempts SET recorded_time = NULL"
+        " WHERE job_id = ?1 AND task_id = ?2 AND attempt = ?3 - 1",
     [STORE_SQL_DROP_ATTEMPTS] =
         "DELETE FROM attempts WHERE job_id = ?1 AND task_id = ?2 AND attempt < ?3",
     [STORE_SQL_LIVE_TASKS] =
@@ -171,7 +184,7 @@ const char *const store_sql[STORE_SQL_COUNT] = {
     [STORE_SQL_END] =
         "UPDATE attempts SET status = ?4, report_version = ?5, cause = ?6, exit_code = ?7,"
         " signal = ?8, error_message = ?9, method = ?10, start_time = coalesce(?11, start_time),"
-        " end_time = ?12, ending = ?13, requeue_node = NULL" KEY,
+        " end_time = ?12, ending = ?13, recorded_time = ?14, requeue_node = NULL" KEY,
     /* A version below the first with a cancel had the start. */
     [STORE_SQL_ACK] =
         "UPDATE attempts SET acked_version = max(acked_version, ?3),"
@@ -213,7 +226,14 @@ const char *const store_sql[STORE_SQL_COUNT] = {
     [STORE_SQL_ENDED] =
         "SELECT a.job_id, a.task_id FROM attempts a INDEXED BY attempts_ended"
         " JOIN tasks t ON t.job_id = a.job_id AND t.task_id = a.task_id AND t.attempt = a.attempt"
-        " WHERE a.status >= 3 AND a.end_time < ?1 LIMIT ?2",
+        " WHERE a.recorded_time < ?1 LIMIT ?2",
+    [STORE_SQL_PUT_FORGOTTEN] =
+        "INSERT OR IGNORE INTO forgotten SELECT uid, ?3 FROM attempts"
+        " WHERE job_id = ?1 AND task_id = ?2 AND uid IS NOT NULL",
+    [STORE_SQL_HAS_FORGOTTEN] = "SELECT 1 FROM forgotten WHERE uid = ?1",
+    [STORE_SQL_DROP_FORGOTTEN] =
+        "DELETE FROM forgotten WHERE uid IN"
+        " (SELECT uid FROM forgotten WHERE time < ?1 LIMIT ?2)",
     [STORE_SQL_DROP_TASK] = "DELETE FROM tasks WHERE job_id = ?1 AND task_id = ?2",
     [STORE_SQL_DROP_JOB] =
         "DELETE FROM jobs WHERE job_id = ?1"

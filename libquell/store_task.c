@@ -51,6 +51,14 @@ int store_next_task(struct store *store, uint32_t job_id, uint32_t *ret, struct 
     return 0;
 }
 
+int store_has_job(struct store *store, uint32_t job_id, struct err *err)
+{
+    int64_t next;
+
+    db_bind_int(store->statements[STORE_SQL_NEXT_TASK], 1, job_id);
+    return read_number(store, STORE_SQL_NEXT_TASK, &next, err);
+}
+
 int store_has_task(struct store *store, uint32_t job_id, uint32_t task_id, struct err *err)
 {
     int64_t one;
@@ -160,11 +168,8 @@ int store_live_tasks(struct store *store, uint32_t job_id, uint32_t **ret, size_
                      struct err *err)
 {
     struct db_statement *statement = store->statements[STORE_SQL_LIVE_TASKS];
-    int64_t next;
-    int r;
+    int r = store_has_job(store, job_id, err);
 
-    db_bind_int(store->statements[STORE_SQL_NEXT_TASK], 1, job_id);
-    r = read_number(store, STORE_SQL_NEXT_TASK, &next, err);
     if (r != 0)
         return r;
     db_bind_int(statement, 1, job_id);

@@ -100,7 +100,6 @@ static void leave_place(struct wait_table *table, struct call *call)
 
     TAILQ_REMOVE(&place->calls, call, place_entry);
     call->place = NULL;
-    call->kind = CALL_TASK; /* it waits no longer */
     if (!TAILQ_EMPTY(&place->calls))
         return;
     if (place->ended)

@@ -44,7 +44,7 @@ Test(ctl_args, a_line_that_makes_no_sense_says_what_is_wrong)
         {"", "a verb is missing"},
         {"--json", "a verb is missing"},
         {"dance", "there is no verb dance"},
-        {"peek 7.1", "there is no verb peek"},
+        {"peep 7.1", "there is no verb peep"},
         {"node lost n1", "there is no verb node"},
         {"tasks --watch", "tasks has no option --watch"},
         {"requeue", "requeue needs at least one JOB.TASK"},
@@ -411,6 +411,6 @@ Test(ctl_args, every_verb_that_there_is_has_help)
         cr_expect(strstr(own, line), "%s", own);
         free(own);
     }
-    cr_expect_null(strstr(text, "peek"));
+    cr_expect_null(strstr(text, "peep"));
     free(text);
 }

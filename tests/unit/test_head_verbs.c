@@ -33,8 +33,8 @@ Test(head_verbs, several_tasks_of_a_job_are_cancelled_and_each_is_answered)
 Test(head_verbs, numbers_of_tasks_that_make_no_sense_are_400)
 {
     static const struct bad_body bodies[] = {
-        {"{\"task_ids\":[]}", "task_ids must be an array of 1 to 100000 numbers of tasks"},
-        {"{\"task_ids\":1}", "task_ids must be an array of 1 to 100000 numbers of tasks"},
+        {"{\"task_ids\":[]}", "task_ids must be an array of 1 to 10000 numbers of tasks"},
+        {"{\"task_ids\":1}", "task_ids must be an array of 1 to 10000 numbers of tasks"},
         {"{\"task_ids\":[0]}", "task_ids must be an array of whole numbers from 1 to 2147483647"},
         {"{\"task_ids\":[1,2147483648]}",
          "task_ids must be an array of whole numbers from 1 to 2147483647"},

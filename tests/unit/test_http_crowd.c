@@ -119,6 +119,65 @@ Test(http_crowd, a_user_who_holds_all_connections_shuts_nobody_out)
     answer_all();
 }
 
+#define STREAM "GET /stream HTTP/1.1\r\nHost: q\r\n\r\n"
+
+struct followed {
+    struct http_stream *stream;
+    bool gone;
+};
+
+static struct followed followed[8];
+static size_t followed_len;
+
+static void on_nothing(void *arg)
+{
+    (void) arg;
+}
+
+static void on_follower_gone(void *arg)
+{
+    struct followed *one = arg;
+
+    one->gone = true;
+    http_stream_end(one->stream);
+}
+
+static void follow(struct http_request *request)
+{
+    struct followed *one = &followed[followed_len];
+    const struct http_stream_events events = {on_nothing, on_follower_gone, one};
+
+    cr_assert_lt(followed_len, 8);
+    one->stream = http_stream_begin(request, 200, "text/event-stream", &events);
+    followed_len++;
+}
+
+static struct user user_follows(uid_t uid, unsigned count)
+{
+    size_t before = followed_len;
+    struct user user = user_start(uid, count, STREAM);
+
+    run_until(followed_len == before + count);
+    return user;
+}
+
+Test(http_crowd, of_too_many_streams_the_oldest_of_the_user_with_the_most_is_closed)
+{
+    struct user crowd, newcomer;
+
+    f.streams_max = 3;
+    f.on_stream = follow;
+    restart_with(8);
+    crowd = user_follows(A, 3);
+    newcomer = user_follows(B, 1);
+    cr_expect(followed[0].gone && !followed[1].gone && !followed[2].gone && !followed[3].gone);
+    (void) user_end(user_follows(B, 1));
+    cr_expect(followed[3].gone && !followed[1].gone, "of two who hold the most the newcomer's");
+    cr_expect_eq(user_end(crowd), 1);
+    cr_expect_eq(user_end(newcomer), 1);
+    cr_expect_eq(stats().cut_off, 2);
+}
+
 Test(http_crowd, a_flood_cuts_off_its_own_connections_alone)
 {
     struct user one, two, flood;

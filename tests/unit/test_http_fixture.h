@@ -23,6 +23,7 @@
 #define TIMEOUT_MS 300
 
 struct fixture {
+    unsigned streams_max;
     struct event_base *base;
     struct http_server *server;
     char dir[64];
@@ -201,6 +202,7 @@ static void start_server(unsigned connections_max)
         .mode = 0600,
         .body_max = 4096,
         .header_max = 4096,
+        .streams_max = f.streams_max,
         .connections_max = connections_max,
         .request_timeout_ms = TIMEOUT_MS,
     };

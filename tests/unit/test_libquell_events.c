@@ -1,6 +1,7 @@
 /* Events, retention, nodes that come and go, and waits that are stopped. */
 #include "test_libquell_rig.h"
 
+#include "base/clock.h"
 #include "libquell/quell_impl.h"
 #include "libquell/store_impl.h"
 
@@ -164,6 +165,39 @@ Test(libquell_events, what_has_ended_is_forgotten_after_its_time_and_nothing_els
     cr_expect(outcome.gap);
 }
 
+Test(libquell_events, a_node_whose_clock_is_wrong_does_not_decide_what_is_forgotten)
+{
+    struct remembered task = rig_running_task(&rig, &peer);
+    Quell__Pb__Ending ending;
+    Quell__Pb__Proof proof;
+
+    ending_exit(&ending, &proof, 0);
+    ending.end_time_us = 1000000; /* 1970 */
+    cr_assert(peer_report_ending(&peer, task.uid, 2, &ending));
+    begin_again_with_keep(0);
+    rig_settle(&rig, 50);
+    cr_expect_eq(rig_show(&rig, 1, 1).task.current.status, TASK_FINISHED);
+}
+
+Test(libquell_events, the_report_of_what_was_forgotten_is_acknowledged)
+{
+    struct remembered task = rig_running_task(&rig, &peer);
+    Quell__Pb__Ending ending;
+    Quell__Pb__Proof proof;
+    struct err err;
+    uint8_t stranger[16] = {1};
+    bool more;
+
+    ending_exit(&ending, &proof, 0);
+    cr_assert(peer_report_ending(&peer, task.uid, 2, &ending));
+    cr_assert_eq(store_forget(rig.quell->store, UINT64_MAX / 2, clock_wall_us(), &more, &err), 0);
+    cr_expect(rig_show(&rig, 1, 1).refused);
+    cr_expect(peer_report_ending(&peer, task.uid, 2, &ending), "the answer before was lost");
+    cr_expect_not(peer_report_ending(&peer, stranger, 2, &ending));
+    cr_assert_eq(store_forget(rig.quell->store, 0, UINT64_MAX / 2, &more, &err), 0);
+    cr_expect_not(peer_report_ending(&peer, task.uid, 2, &ending), "but not for ever");
+}
+
 Test(libquell_events, more_than_one_round_can_forget_goes_all_the_same)
 {
     struct err err;
@@ -175,8 +209,8 @@ Test(libquell_events, more_than_one_round_can_forget_goes_all_the_same)
         (void) rig_cancel(&rig, 5, (uint32_t) i + 1, NULL, -1, &alice_asks);
     }
     for (; more; rounds++)
-        cr_assert_eq(store_forget(rig.quell->store, UINT64_MAX / 2, &more, &err), 0, "%s",
-                     err.text);
+        cr_assert_eq(store_forget(rig.quell->store, UINT64_MAX / 2, clock_wall_us(), &more, &err),
+                     0, "%s", err.text);
     cr_expect_gt(rounds, 2);
     cr_expect_eq(rig_list(&rig, &(struct quell_filter){0}).len, 0);
 }

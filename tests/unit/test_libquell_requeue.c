@@ -213,6 +213,23 @@ Test(libquell_requeue, a_requeue_of_a_queued_task_whose_cancel_its_node_has_to_c
     cr_expect_eq(rig_show(&rig, 1, 1).task.current.attempt, 1);
 }
 
+Test(libquell_requeue, a_wait_looks_again_when_the_task_has_ended)
+{
+    struct outcome waited = {0}, done = {0};
+    const struct quell_requeue_options options = {.node = NULL};
+    struct err err;
+
+    (void) rig_add_simple(&rig, "n1", 0, false);
+    (void) quell_wait_task(rig.quell, 1, 1, 60000, on_outcome_task, &waited);
+    rig_settle(&rig, 20);
+    quell_cancel_task(rig.quell, 1, 1, NULL, 0, NULL, &alice_asks, on_outcome_task, &done);
+    quell_requeue_task(rig.quell, 1, 1, &options, &alice_asks, on_outcome_task, &done);
+    while (done.calls < 2)
+        cr_assert_eq(quell_dispatch(rig.quell, &err), 0, "%s", err.text);
+    rig_settle(&rig, 20);
+    cr_expect_eq(waited.calls, 0, "told of status %d", (int) waited.task.current.status);
+}
+
 Test(libquell_requeue, a_requeue_is_refused_by_the_rules_and_changes_nothing)
 {
     static const char *const argv[] = {"/bin/true"};

@@ -276,6 +276,52 @@ static void on_refused(void *arg, const struct quell_refusal *refusal,
         quell_cancel_task(rig.quell, 1, 1, NULL, 0, NULL, &alice_asks, on_refused, arg);
 }
 
+struct asks_again {
+    struct outcome own, next;
+};
+
+static void on_results_ask(void *arg, const struct quell_refusal *refusal,
+                           const struct quell_result *results, size_t len)
+{
+    struct asks_again *asks = arg;
+
+    on_outcome_results(&asks->own, refusal, results, len);
+    quell_show_task(rig.quell, 1, 1, on_outcome_task, &asks->next);
+}
+
+Test(libquell_trouble, what_the_last_callback_asks_is_answered_too)
+{
+    struct asks_again asks = {0};
+
+    (void) rig_add_simple(&rig, "n1", 0, false);
+    quell_cancel_job(rig.quell, 1, NULL, 0, NULL, &alice_asks, on_results_ask, &asks);
+    rig_stop(&rig);
+    cr_expect_eq(asks.own.calls, 1);
+    cr_expect_eq(asks.next.calls, 1);
+    rig_start(&rig);
+}
+
+Test(libquell_trouble, a_users_cancels_of_several_tasks_are_bounded_and_hold_up_nobody_elses)
+{
+    static const uint32_t ids[5000] = {1};
+    struct outcome crowd[5] = {0}, other = {0};
+    struct err err;
+
+    (void) rig_add_simple(&rig, "n1", 0, false);
+    for (int i = 0; i < 5; i++)
+        quell_cancel_tasks(rig.quell, 1, ids, 5000, NULL, 0, NULL, &bob_asks, on_outcome_results,
+                           &crowd[i]);
+    quell_cancel_job(rig.quell, 1, NULL, 0, NULL, &alice_asks, on_outcome_results, &other);
+    while (other.calls == 0)
+        cr_assert_eq(quell_dispatch(rig.quell, &err), 0, "%s", err.text);
+    cr_expect_eq(other.codes[0], 0);
+    cr_expect_eq(crowd[0].calls + crowd[1].calls + crowd[2].calls + crowd[3].calls, 0,
+                 "she had to wait for all of his");
+    while (crowd[0].calls + crowd[1].calls + crowd[2].calls + crowd[3].calls + crowd[4].calls < 5)
+        cr_assert_eq(quell_dispatch(rig.quell, &err), 0, "%s", err.text);
+    cr_expect_eq(crowd[4].refusal.code, TASK_E_BUSY);
+}
+
 Test(libquell_trouble, what_is_asked_while_the_head_is_closing_is_refused_and_not_done)
 {
     (void) rig_add_simple(&rig, "n1", 0, false);

@@ -288,6 +288,7 @@ Test(quell_store, a_database_of_the_version_before_is_brought_up_with_its_tasks)
                          "DROP TABLE events; DROP INDEX attempts_ended;"
                          "ALTER TABLE attempts DROP COLUMN cancel_kill_time;"
                          "ALTER TABLE attempts DROP COLUMN cancel_by_requeue;"
+                         "ALTER TABLE attempts DROP COLUMN recorded_time; DROP TABLE forgotten;"
                          "PRAGMA user_version = 1",
                          &err),
                  0, "%s", err.text);
