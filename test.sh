@@ -2,7 +2,7 @@
 # test.sh - every test: style, unit, contract and integration, as built for development, with ASan and
 # UBSan, and against the release. Installs what is missing. Non-zero when anything fails.
 #
-#   test.sh [STEP]...    STEPs: style dev asan release demo (default: all)
+#   test.sh [STEP]...    STEPs: style dev v1 asan release demo (default: all)
 set -u -o pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")" || exit 1
 . tools/need.sh
@@ -16,7 +16,7 @@ need_cgroups || exit 1
 need $packages_build $packages_demo $packages_test || exit 1
 
 steps=("$@")
-[ ${#steps[@]} != 0 ] || steps=(style dev asan release demo)
+[ ${#steps[@]} != 0 ] || steps=(style dev v1 asan release demo)
 passed=0 failed=0 failures=() skipped=()
 
 step() { # NAME COMMAND...
@@ -81,6 +81,12 @@ for name in "${steps[@]}"; do
 		step "build (dev)" build dev
 		step "tests (dev)" ctest --preset dev -j 2
 		collect_skipped dev dev
+		;;
+	v1) # what a cgroup tree of the other kind changes
+		step "build (dev)" build dev
+		step "integration (v1)" env QUELL_TEST_CGROUP_MODE=v1 \
+			ctest --preset dev -j 2 -L integration -E 'crowd|bad_clients|docs|install|check_config|scheduler'
+		collect_skipped v1 dev
 		;;
 	asan)
 		step "build (asan)" build asan
