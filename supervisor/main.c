@@ -157,7 +157,7 @@ static void supervisor_succeed(struct supervisor *s, const Quell__Pb__Launch *or
 
 /* `started` once, as for a program: the first supervisor's word stands. Without it the agent alone
    knows which group it was, and that is no reason not to end it. */
-static void supervisor_record_adopted(const struct supervisor *s)
+static void supervisor_record_adopted(const struct supervisor *s, const Quell__Pb__Launch *order)
 {
     Quell__Pb__Started started = QUELL__PB__STARTED__INIT;
     struct err err = {0};
@@ -165,11 +165,11 @@ static void supervisor_record_adopted(const struct supervisor *s)
 
     started.start_time_us = s->launch.start_time_us;
     started.start_mono_us = s->launch.start_mono_us;
-    started.boot_id = s->order->boot_id;
+    started.boot_id = order->boot_id;
     started.cgroup_inode = task_cgroup_inode(s->group);
     r = attempt_record_started(&s->attempt, &started, &err);
     if (r < 0 && r != -EEXIST)
-        log_warning("task %u.%u: %s", s->order->name->job_id, s->order->name->task_id, err.text);
+        log_warning("task %u.%u: %s", order->name->job_id, order->name->task_id, err.text);
 }
 
 /* Takes over a group that another program made. Nobody in it is a child of ours. */
@@ -181,7 +181,7 @@ static void supervisor_adopt(struct supervisor *s, const Quell__Pb__Launch *orde
     s->launch.start_time_us = started ? started->start_time_us : clock_wall_us();
     s->launch.start_mono_us = started ? started->start_mono_us : clock_mono_us();
     if (!started)
-        supervisor_record_adopted(s);
+        supervisor_record_adopted(s, order);
     life_init(&s->life, s->launch.start_mono_us, life_us_of_ms(spec->runtime_ms),
               life_us_of_ms(spec->grace_ms), 0);
     s->life.no_leader = true;
