@@ -7,6 +7,8 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <spawn.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +16,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -153,7 +156,8 @@ static void probe(struct prober_notes *notes, const char *socket_path, const cha
     }
 }
 
-void prober_start(struct prober *p, const char *socket_path, const char *const *paths)
+/* True in the child. */
+static bool prober_fork(struct prober *p)
 {
     p->notes =
         mmap(NULL, sizeof(*p->notes), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -161,12 +165,77 @@ void prober_start(struct prober *p, const char *socket_path, const char *const *
     p->pid = fork();
     cr_assert_geq(p->pid, 0);
     if (p->pid > 0)
-        return;
+        return false;
     (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
     (void) syscall(SYS_close_range, 3, ~0u,
                    0); /* the janitor waits for the end of the test's pipe */
+    return true;
+}
+
+void prober_start(struct prober *p, const char *socket_path, const char *const *paths)
+{
+    if (!prober_fork(p))
+        return;
     probe(p->notes, socket_path, paths);
     _exit(0);
+}
+
+static void start_program(void)
+{
+    char *argv[] = {(char *) "true", NULL};
+    pid_t pid;
+
+    if (posix_spawn(&pid, "/bin/true", NULL, NULL, argv, argv + 1) == 0)
+        (void) waitpid(pid, NULL, 0);
+}
+
+static void make_and_remove(const char *path)
+{
+    const int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+    (void) !write(fd, path, strlen(path));
+    (void) close(fd);
+    (void) unlink(path);
+}
+
+static void probe_floor(struct prober_notes *notes, const char *dir)
+{
+    const struct itimerspec often = {{0, 10000000}, {0, 10000000}};
+    const int timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
+    char path[256];
+    uint64_t ticks;
+
+    (void) snprintf(path, sizeof(path), "%s/floor", dir);
+    if (timer < 0 || timerfd_settime(timer, 0, &often, NULL) < 0)
+        return;
+    while (!notes->stop && read(timer, &ticks, sizeof(ticks)) > 0) {
+        double begin = now_ms();
+
+        start_program();
+        note_worst(&notes->slowest, "a program", now_ms() - begin);
+        begin = now_ms();
+        make_and_remove(path);
+        note_worst(&notes->slowest, "a file", now_ms() - begin);
+        notes->len++;
+    }
+}
+
+void prober_start_floor(struct prober *p, const char *dir)
+{
+    if (!prober_fork(p))
+        return;
+    probe_floor(p->notes, dir);
+    _exit(0);
+}
+
+double prober_finish_floor(struct prober *p)
+{
+    const struct worst worst = (p->notes->stop = 1, waitpid(p->pid, NULL, 0), p->notes->slowest);
+
+    cr_assert_gt(p->notes->len, 0, "the floor was not measured");
+    (void) printf("the machine: %s took %.2f ms at the longest\n", worst.path, worst.ms);
+    (void) munmap(p->notes, sizeof(*p->notes));
+    return worst.ms;
 }
 
 static int by_size(const void *a, const void *b)
@@ -176,7 +245,7 @@ static int by_size(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-bool prober_finish(struct prober *p, const char *name)
+bool prober_finish(struct prober *p, const char *name, double floor_ms)
 {
     struct prober_notes *notes = p->notes;
     bool busy, in_time;
@@ -192,10 +261,10 @@ bool prober_finish(struct prober *p, const char *name)
                   "wait for a CPU %.2f ms (%s)\n",
                   name, notes->len, (double) notes->ms[notes->len / 2], p99, notes->slowest.ms,
                   notes->slowest.path, notes->own.ms, notes->own.path);
-    busy = notes->wait.ms >= PROBER_LIMIT_MS;
+    busy = notes->wait.ms >= PROBER_LIMIT_MS || floor_ms >= PROBER_LIMIT_MS;
     in_time = p99 < PROBER_LIMIT_MS && (busy || notes->own.ms < PROBER_LIMIT_MS);
     if (busy)
-        (void) printf("%s: the machine is busy, a CPU was to be had after %.2f ms: the slowest is "
+        (void) printf("%s: the machine is busy (a CPU was to be had after %.2f ms): the slowest is "
                       "not judged\n",
                       name, notes->wait.ms);
     (void) fflush(stdout);

@@ -19,9 +19,16 @@ struct prober {
 
 /* @paths end with NULL; they are asked for in turn. */
 void prober_start(struct prober *p, const char *socket_path, const char *const *paths);
-/* Ends it and prints "NAME: ...". False: an answer took longer; on a machine where a CPU is not to
-   be had for so long, only 99 in 100 are judged. The test ends when there was no answer. */
-bool prober_finish(struct prober *p, const char *name);
+/* What the machine itself takes meanwhile, beside which the answers are judged: a process that
+   starts a program, and makes and removes a file in @dir, a hundred times a second at most. */
+void prober_start_floor(struct prober *p, const char *dir);
+/* Ends it; the longest that either took. */
+double prober_finish_floor(struct prober *p);
+
+/* Ends it and prints "NAME: ...". False: an answer took longer; where the machine alone takes so
+   long, for a CPU or for @floor_ms, only 99 in 100 are judged. The test ends when there was no
+   answer. */
+bool prober_finish(struct prober *p, const char *name, double floor_ms);
 /* How often a scene is played at most until all answers are in time: one that others on the machine
    have disturbed tells nothing, and what is slow by itself is slow each time. */
 #define PROBER_ROUNDS 3

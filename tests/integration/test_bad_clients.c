@@ -187,11 +187,13 @@ static bool play(void)
     const char *id = submit_fighter(w, "n1", 20);
     const int64_t at_head = cut_off(w, w->head_socket, "/v1/head");
     const int64_t at_agent = cut_off(w, agent_socket, "/v1/node");
-    struct prober head, agent;
+    struct prober head, agent, floor;
+    double floor_ms;
     struct ctl answer;
     int pests[2];
     bool in_time;
 
+    prober_start_floor(&floor, w->dir);
     prober_start(&head, w->head_socket, of_head);
     prober_start(&agent, agent_socket, of_agent);
     pests[0] = pests_start(w->head_socket);
@@ -201,8 +203,9 @@ static bool play(void)
     assert_cancelled(w, id, "in spite of them", "cgroup_kill");
     pests_finish(pests[0], "head");
     pests_finish(pests[1], "agent");
-    in_time = prober_finish(&head, "head");
-    in_time = prober_finish(&agent, "agent") && in_time;
+    floor_ms = prober_finish_floor(&floor);
+    in_time = prober_finish(&head, "head", floor_ms);
+    in_time = prober_finish(&agent, "agent", floor_ms) && in_time;
     cr_assert_geq(cut_off(w, w->head_socket, "/v1/head") - at_head, CLIENTS);
     cr_assert_geq(cut_off(w, agent_socket, "/v1/node") - at_agent, CLIENTS);
     return in_time;
