@@ -9,14 +9,20 @@
  */
 #include "ipc/task.h"
 
-enum task_verb { TASK_VERB_SUBMIT, TASK_VERB_CANCEL, TASK_VERB_REQUEUE, TASK_VERB_PEEK, TASK_VERB_COUNT };
+enum task_verb {
+    TASK_VERB_SUBMIT,
+    TASK_VERB_CANCEL,
+    TASK_VERB_REQUEUE,
+    TASK_VERB_PEEK,
+    TASK_VERB_COUNT
+};
 
 enum task_step {
     TASK_STEP_REFUSE,
     TASK_STEP_QUEUE,           /* becomes Queued */
     TASK_STEP_CANCEL,          /* becomes Cancelled at once */
     TASK_STEP_CANCEL_AT_NODE,  /* the node has to end it; until then the status stays */
-    TASK_STEP_PEEK,           /* its output may be read */
+    TASK_STEP_PEEK,            /* its output may be read */
     TASK_STEP_REQUEUE,         /* the next attempt becomes Queued */
     TASK_STEP_REQUEUE_AT_NODE, /* the same, once the node has ended this one */
 };
