@@ -60,7 +60,8 @@ struct task {
     bool has_group; /* there may be a group to be removed */
 
     struct user_wait *user_wait;
-    char *user_failure; /* what a look-up that is over said; owned; NULL: no complaint */
+    char *user_failure;       /* what a look-up that is over said; owned; NULL: no complaint */
+    char *supervisor_failure; /* why its supervisor could not begin; owned; NULL: not told */
 
     TAILQ_ENTRY(task) unsent; /* in agent->unsent while in_unsent: a report to be sent */
     bool in_unsent;

@@ -65,26 +65,6 @@ static void on_cleaning(evutil_socket_t fd, short what, void *arg)
     task_table_clean_slice(arg);
 }
 
-static void on_tick(evutil_socket_t fd, short what, void *arg)
-{
-    struct agent *agent = arg;
-    struct task *task;
-
-    (void) fd;
-    (void) what;
-    for (task = TAILQ_FIRST(&agent->tasks); task; task = TAILQ_NEXT(task, entry)) {
-        task_retry_ending(task);
-        if (task_is_alive(task) && !task->unreadable && task->link_fd < 0 &&
-            task_connect_refused(task_connect(task)))
-            task_succeed(task);
-        else if (task->cancel_unsent)
-            task_send_cancel(task);
-    }
-    store_refill(&agent->store);
-    head_link_tick(agent->link);
-    task_table_clean(agent);
-}
-
 static void on_child(struct agent *agent, pid_t pid, int wait_status)
 {
     struct task *task, *next;
@@ -139,6 +119,25 @@ static void on_looked_up(evutil_socket_t fd, short what, void *arg)
     (void) fd;
     (void) what;
     user_cache_dispatch(agent->users);
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *arg)
+{
+    struct agent *agent = arg;
+    struct task *task;
+
+    on_children(fd, what, agent); /* a signal may be lost when its handler has no memory to send */
+    for (task = TAILQ_FIRST(&agent->tasks); task; task = TAILQ_NEXT(task, entry)) {
+        task_retry_ending(task);
+        if (task_is_alive(task) && !task->unreadable && task->link_fd < 0 &&
+            task_connect_refused(task_connect(task)))
+            task_succeed(task);
+        else if (task->cancel_unsent)
+            task_send_cancel(task);
+    }
+    reserve_refill(&agent->store.reserve);
+    head_link_tick(agent->link);
+    task_table_clean(agent);
 }
 
 static void on_stop(evutil_socket_t fd, short what, void *arg)
@@ -365,10 +364,7 @@ static int agent_run(struct agent *agent)
 int main(int argc, char **argv)
 {
     static struct agent agent = {
-        .run_dirfd = -1,
-        .run_lock_fd = -1,
-        .supervisor_fd = -1,
-        .store = {.dirfd = -1, .attempts_fd = -1, .lock_fd = -1, .reserve_fd = -1}};
+        .run_dirfd = -1, .run_lock_fd = -1, .supervisor_fd = -1, .store = STORE_CLOSED};
     struct err err = {0};
     int r;
 

@@ -41,6 +41,8 @@ static int facts_read_one(int fd, const char *uid_text, const char *file,
     if (!store_has(fd, file))
         return 0;
     r = store_read(fd, file, ret, err);
+    if (r == -ENOENT)
+        return 0;
     if (r == -EMFILE || r == -ENFILE || r == -ENOMEM)
         return r;
     if (r == 0 && (*ret)->kind_case == kind)

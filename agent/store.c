@@ -14,8 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define RESERVE_BYTES 65536
-#define DIR_FLAGS     (O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)
+#define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)
 
 static int store_make_path(const char *path, struct err *err)
 {
@@ -56,11 +55,13 @@ static int store_read_instance(struct store *store, struct err *err)
     return 0;
 }
 
+static const struct store store_closed = STORE_CLOSED;
+
 int store_open(const char *path, struct store *ret, struct err *err)
 {
     int r;
 
-    *ret = (struct store){.dirfd = -1, .attempts_fd = -1, .lock_fd = -1, .reserve_fd = -1};
+    *ret = store_closed;
     r = store_make_path(path, err);
     if (r < 0)
         return r;
@@ -77,19 +78,17 @@ int store_open(const char *path, struct store *ret, struct err *err)
     ret->attempts_fd = openat(ret->dirfd, "attempts", DIR_FLAGS);
     if (ret->attempts_fd < 0)
         return err_errno(err, -errno, "open %s/attempts", path);
-    ret->reserve_fd =
-        openat(ret->dirfd, "reserve", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    store_refill(ret); /* on a disk that is full already there is none */
+    reserve_open(&ret->reserve, ret->dirfd);
     return store_read_instance(ret, err);
 }
 
 void store_close(struct store *store)
 {
-    cleanup_fd(&store->reserve_fd);
+    reserve_close(&store->reserve);
     cleanup_fd(&store->attempts_fd);
     cleanup_fd(&store->lock_fd);
     cleanup_fd(&store->dirfd);
-    *store = (struct store){.dirfd = -1, .attempts_fd = -1, .lock_fd = -1, .reserve_fd = -1};
+    *store = store_closed;
 }
 
 int store_open_attempt(const struct store *store, const char *uid_text, bool make, struct err *err)
@@ -113,14 +112,6 @@ static int store_place(int attempt_fd, const char *temporary, const char *file, 
     return r;
 }
 
-void store_refill(struct store *store)
-{
-    struct stat st;
-
-    if (store->reserve_fd >= 0 && fstat(store->reserve_fd, &st) == 0 && st.st_blocks == 0)
-        (void) fallocate(store->reserve_fd, 0, 0, RESERVE_BYTES);
-}
-
 /* A file of its own that appears whole. */
 static int store_write_once(int attempt_fd, const char *file, const uint8_t *bytes, size_t len,
                             bool first)
@@ -141,13 +132,26 @@ static int store_write_once(int attempt_fd, const char *file, const uint8_t *byt
     return r;
 }
 
-int store_write(const struct store *store, int attempt_fd, const char *file,
+static int store_write_in(const struct store *store, const char *uid_text, const char *file,
+                          const uint8_t *bytes, size_t len, bool first, struct err *err)
+{
+    CLEANUP_FD int fd = store_open_attempt(store, uid_text, true, err);
+    int r;
+
+    if (fd < 0)
+        return fd;
+    r = store_write_once(fd, file, bytes, len, first);
+    return r < 0 ? err_errno(err, r, "write %s", file) : 0;
+}
+
+int store_write(struct store *store, const char *uid_text, const char *file,
                 const Quell__Pb__Record *record, bool first, struct err *err)
 {
     const size_t size = RECORD_HEADER + quell__pb__record__get_packed_size(record);
     CLEANUP_FREE uint8_t *bytes = malloc(size);
     const bool precious =
         record->kind_case != QUELL__PB__RECORD__KIND_COMMAND || record->command->cancel;
+    bool given = false;
     long len;
     int r;
 
@@ -156,11 +160,15 @@ int store_write(const struct store *store, int attempt_fd, const char *file,
     len = record_encode(record, bytes, size);
     if (len < 0)
         return err_errno(err, (int) len, "encode %s", file);
-    r = store_write_once(attempt_fd, file, bytes, (size_t) len, first);
+    r = store_write_in(store, uid_text, file, bytes, (size_t) len, first, err);
     /* A full disk stops new tasks, never a cancel. */
-    if (r == -ENOSPC && precious && store->reserve_fd >= 0 && ftruncate(store->reserve_fd, 0) == 0)
-        r = store_write_once(attempt_fd, file, bytes, (size_t) len, first);
-    return r < 0 ? err_errno(err, r, "write %s", file) : 0;
+    while (r < 0 && precious && reserve_give(&store->reserve, r)) {
+        given = true;
+        r = store_write_in(store, uid_text, file, bytes, (size_t) len, first, err);
+    }
+    if (given)
+        reserve_refill(&store->reserve);
+    return r;
 }
 
 int store_read(int attempt_fd, const char *file, Quell__Pb__Record **ret, struct err *err)
@@ -181,7 +189,7 @@ int store_read(int attempt_fd, const char *file, Quell__Pb__Record **ret, struct
 
 bool store_has(int attempt_fd, const char *file)
 {
-    return faccessat(attempt_fd, file, F_OK, 0) == 0;
+    return faccessat(attempt_fd, file, F_OK, 0) == 0 || errno != ENOENT;
 }
 
 static DIR *store_list(int dirfd)
@@ -197,21 +205,37 @@ static DIR *store_list(int dirfd)
     return dir;
 }
 
+/* All files of an attempt but its ending. */
+static int store_empty(int fd, struct err *err)
+{
+    DIR *dir = store_list(fd);
+    struct dirent *entry;
+    int r = 0;
+
+    if (!dir)
+        return err_errno(err, -errno, "list its records");
+    while (errno = 0, r == 0 && (entry = readdir(dir)))
+        if (entry->d_name[0] != '.' && strcmp(entry->d_name, "ending") != 0 &&
+            unlinkat(fd, entry->d_name, 0) < 0 && errno != ENOENT)
+            r = err_errno(err, -errno, "remove %s", entry->d_name);
+    if (r == 0 && errno != 0)
+        r = err_errno(err, -errno, "list its records");
+    (void) closedir(dir);
+    return r;
+}
+
 int store_forget(const struct store *store, const char *uid_text, struct err *err)
 {
     CLEANUP_FD int fd = openat(store->attempts_fd, uid_text, DIR_FLAGS);
-    DIR *dir;
+    int r;
 
     if (fd < 0)
         return errno == ENOENT ? 0 : err_errno(err, -errno, "open %s", uid_text);
-    dir = store_list(fd);
-    if (!dir)
-        return err_errno(err, -errno, "list %s", uid_text);
-    /* The ending goes last: without it the attempt would look as if it had never ended. */
-    for (struct dirent *entry = readdir(dir); entry; entry = readdir(dir))
-        if (entry->d_name[0] != '.' && strcmp(entry->d_name, "ending") != 0)
-            (void) unlinkat(fd, entry->d_name, 0);
-    (void) closedir(dir);
+    /* The ending goes last: without it the attempt would look as if it had never ended, and would
+       be started again. */
+    r = store_empty(fd, err);
+    if (r < 0)
+        return r;
     (void) unlinkat(fd, "ending", 0);
     if (unlinkat(store->attempts_fd, uid_text, AT_REMOVEDIR) < 0 && errno != ENOENT)
         return err_errno(err, -errno, "remove %s", uid_text);
@@ -223,12 +247,15 @@ int store_each(const struct store *store, void (*each)(void *arg, const char *ui
 {
     DIR *dir = store_list(store->attempts_fd);
     uint8_t uid[TASK_UID_SIZE];
+    struct dirent *entry;
+    int r;
 
     if (!dir)
         return err_errno(err, -errno, "list the attempts");
-    for (struct dirent *entry = readdir(dir); entry; entry = readdir(dir))
+    while (errno = 0, (entry = readdir(dir)))
         if (hex_decode(entry->d_name, uid, sizeof(uid)))
             each(arg, entry->d_name);
+    r = errno ? err_errno(err, -errno, "list the attempts") : 0;
     (void) closedir(dir);
-    return 0;
+    return r;
 }

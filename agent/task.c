@@ -20,14 +20,10 @@
 static int task_record(struct task *task, const char *file, Quell__Pb__Record *record, bool first,
                        struct err *err)
 {
-    CLEANUP_FD int fd = store_open_attempt(&task->agent->store, task->uid_text, true, err);
-
-    if (fd < 0)
-        return fd;
     record->uid = (ProtobufCBinaryData){.len = TASK_UID_SIZE, .data = task->uid};
     record->name = task->command ? task->command->name : NULL;
     record->boot_id = task->agent->boot_id;
-    return store_write(&task->agent->store, fd, file, record, first, err);
+    return store_write(&task->agent->store, task->uid_text, file, record, first, err);
 }
 
 static int task_record_command(struct task *task, struct err *err)

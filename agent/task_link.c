@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -96,12 +97,30 @@ void task_retry_ending(struct task *task)
         task_release(task);
 }
 
+static void on_not_started(struct task *task, const Quell__Pb__NotStarted *not_started)
+{
+    free(task->supervisor_failure);
+    task->supervisor_failure = strdup(not_started->text);
+}
+
 static void on_frame(struct task *task, Quell__Pb__Frame *frame)
 {
     if (frame->body_case == QUELL__PB__FRAME__BODY_STATE)
         on_state(task, frame->state);
     else if (frame->body_case == QUELL__PB__FRAME__BODY_ENDED)
         on_ending(task, frame);
+    else if (frame->body_case == QUELL__PB__FRAME__BODY_NOT_STARTED)
+        on_not_started(task, frame->not_started);
+}
+
+static void task_not_begun(struct task *task)
+{
+    const char *why = task->supervisor_failure;
+    char text[600];
+
+    (void) snprintf(text, sizeof(text), "could not start: %s",
+                    why ? why : "its supervisor ended before it could (see the node's log)");
+    task_event(task, ATTEMPT_EV_NOT_LAUNCHED, text);
 }
 
 /* The supervisor is gone. It writes its ending before it says anything, so the disk knows. */
@@ -133,8 +152,7 @@ static void on_supervisor_gone(struct task *task)
     log_warning("task %s: its supervisor is gone", task->label);
     if (task->state.phase == ATTEMPT_STARTING && !task->state.handed_over && fd >= 0 &&
         !store_has(fd, "started") && !task_group_is_populated(task))
-        task_event(task, ATTEMPT_EV_NOT_LAUNCHED,
-                   "could not start: its supervisor ended before it could (see the node's log)");
+        task_not_begun(task);
     else
         task_event(task, ATTEMPT_EV_SUPERVISOR_GONE, NULL);
 }

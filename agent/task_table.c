@@ -67,6 +67,7 @@ static void task_free(struct task *task)
     task_close_link(task);
     (void) user_cache_withdraw(task->user_wait);
     free(task->user_failure);
+    free(task->supervisor_failure);
     if (task->command)
         quell__pb__command__free_unpacked(task->command, NULL);
     if (task->started)
@@ -94,12 +95,13 @@ static bool task_clean(struct task *task)
     if (task->has_group) {
         /* One that was handed over is its maker's to remove. */
         r = task->state.handed_over ? 0 : cgroup_host_remove(agent->host, task->group, &err);
-        if (r == TASK_CGROUP_BUSY)
-            return false;
+        if (r == 0 && unlinkat(agent->run_dirfd, task->uid_text, 0) < 0 && errno != ENOENT)
+            r = err_errno(&err, -errno, "remove the socket %s", task->uid_text);
         if (r < 0)
-            log_warning("task %s: its group stays: %s", task->label, err.text);
+            log_warning("task %s: not all of it can be removed yet: %s", task->label, err.text);
+        if (r != 0)
+            return false;
         task->has_group = false;
-        (void) unlinkat(agent->run_dirfd, task->uid_text, 0);
     }
     if (task->state.phase != ATTEMPT_GONE || task->supervisor_pid)
         return task->state.phase != ATTEMPT_GONE;

@@ -51,8 +51,9 @@ int unified_kill(struct task_cgroup *cg, struct err *err)
 
     /* cgroup.kill passes over a process whose main thread has ended while others run on
        (Linux 6.18: the signal goes to the dead thread alone, and stays there): each that is still
-       listed gets one of its own. What such a one has forked meanwhile is for the second kill. */
-    if (r < 0 || unified_is_empty(cg, NULL) == TASK_CGROUP_EMPTY)
+       listed gets one of its own. What such a one has forked meanwhile is for the second kill. The
+       same when the write failed: there is no other event that would bring another try. */
+    if (unified_is_empty(cg, NULL) == TASK_CGROUP_EMPTY)
         return r;
     (void) task_cgroup_each_process(cg, kill_member, NULL, NULL);
     return write_kill(cg, err);

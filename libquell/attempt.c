@@ -170,7 +170,7 @@ int attempt_requeue(struct quell *quell, struct store_attempt *attempt, const ch
         return task_rules_refuse(TASK_VERB_REQUEUE, place, attempt->status, err);
     r = task_rules_check_rerunnable(place, attempt->rerunnable, err);
     if (r == 0)
-        r = round_change(quell, err);
+        r = round_change_more(quell, err);
     if (r < 0)
         return r;
     if (!node)

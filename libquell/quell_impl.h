@@ -62,6 +62,8 @@ void quell_log(const struct quell *quell, int level, const char *format, ...)
 
 /* Before the first change of a verb or message. Fails when the round has failed already. */
 int round_change(struct quell *quell, struct err *err);
+/* The same for what makes more work: a full disk stops new tasks, never a cancel. */
+int round_change_more(struct quell *quell, struct err *err);
 /* A change has failed: the round is rolled back, all of its verbs will be refused. */
 void round_fail(struct quell *quell, const struct err *why);
 /* Commits, then says what was waiting for that. */

@@ -21,6 +21,17 @@ int round_change(struct quell *quell, struct err *err)
     return r;
 }
 
+int round_change_more(struct quell *quell, struct err *err)
+{
+    const int r = round_change(quell, err);
+
+    if (r < 0 || store_has_room(quell->store))
+        return r;
+    return err_set(err, TASK_E_BUSY,
+                   "the disk with the head's state directory is full: nothing new is taken until "
+                   "there is room; cancels are");
+}
+
 void round_fail(struct quell *quell, const struct err *why)
 {
     if (quell->failed)

@@ -205,9 +205,11 @@ int store_open(const char *state_dir, struct store **ret, struct err *err)
         return err_set(err, -ENOMEM, "no memory for the table of tasks");
     store->dir_fd = -1;
     store->lock_fd = -1;
+    store->reserve_fd = -1;
     r = store_dir_open(state_dir, &store->dir_fd, &store->lock_fd, err);
     if (r < 0)
         return r;
+    store_room_open(store);
     (void) snprintf(path, sizeof(path), "%s/" DB_NAME, state_dir);
     r = check_header(store->dir_fd, path, err);
     if (r < 0)
@@ -231,6 +233,8 @@ struct store *store_close(struct store *store)
     for (size_t i = 0; i < STORE_SQL_COUNT; i++)
         store->statements[i] = db_finish(store->statements[i]);
     (void) db_close(store->db);
+    if (store->reserve_fd >= 0)
+        (void) close(store->reserve_fd);
     if (store->lock_fd >= 0)
         (void) close(store->lock_fd);
     if (store->dir_fd >= 0)
@@ -251,6 +255,7 @@ uint64_t store_epoch(const struct store *store)
 
 int store_begin(struct store *store, struct err *err)
 {
+    store_room_look(store);
     return db_exec(store->db, "BEGIN IMMEDIATE", err);
 }
 

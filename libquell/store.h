@@ -28,7 +28,10 @@ DEFINE_CLEANUP(struct store *, store_close);
 const uint8_t *store_head_id(const struct store *store);
 uint64_t store_epoch(const struct store *store);
 
+/* Also looks how much room there is. */
 int store_begin(struct store *store, struct err *err);
+/* Whether there is room on the disk for more than cancels, endings and what nodes say. */
+bool store_has_room(const struct store *store);
 int store_commit(struct store *store, struct err *err); /* fails: all of it is rolled back */
 void store_rollback(struct store *store);
 

@@ -65,10 +65,16 @@ struct store {
     struct db_statement *statements[STORE_SQL_COUNT];
     uint8_t head_id[STORE_HEAD_ID_SIZE];
     uint64_t epoch;
+    int reserve_fd; /* -1: there is none */
+    bool no_room;   /* the reserve is given away */
 };
 
 /* store_dir.c: the directory, made where missing and locked. */
 int store_dir_open(const char *path, int *ret_dir_fd, int *ret_lock_fd, struct err *err);
+
+/* store_room.c. Looks how much room there is, and gives the reserve away or takes it again. */
+void store_room_open(struct store *store);
+void store_room_look(struct store *store);
 
 /* Runs the statement to its end; STORE_NONE when it has changed nothing. */
 int store_run(struct store *store, enum store_sql sql, struct err *err);

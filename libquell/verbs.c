@@ -55,7 +55,7 @@ static int submit(struct quell *quell, struct task_place place, const struct que
     if (r == 0 && attempt_step(TASK_VERB_SUBMIT, &attempt) != TASK_STEP_QUEUE)
         r = task_rules_refuse(TASK_VERB_SUBMIT, place, attempt.status, err);
     if (r == 0)
-        r = round_change(quell, err);
+        r = round_change_more(quell, err);
     return r < 0 ? r : attempt_queue(quell, &attempt, err);
 }
 
@@ -133,7 +133,7 @@ static int put_task(struct quell *quell, const struct quell_task_request *reques
     if (r == 0)
         r = choose_ids(quell, request, ret, err);
     if (r == 0)
-        r = round_change(quell, err);
+        r = round_change_more(quell, err);
     if (r < 0)
         return r;
     task.spec = spec;

@@ -228,6 +228,18 @@ static int supervisor_main(struct supervisor *s, struct err *err)
     return supervisor_run(s, err);
 }
 
+/* For the sentence of a task that could not start; the agent sees by itself whether it did. */
+static void supervisor_tell_failure(const struct err *err)
+{
+    Quell__Pb__Frame frame = QUELL__PB__FRAME__INIT;
+    Quell__Pb__NotStarted not_started = QUELL__PB__NOT_STARTED__INIT;
+
+    frame.body_case = QUELL__PB__FRAME__BODY_NOT_STARTED;
+    frame.not_started = &not_started;
+    not_started.text = (char *) err->text;
+    (void) frame_send(SUPERVISOR_FD_LINK, &frame, launch_bytes, sizeof(launch_bytes), NULL);
+}
+
 /* Nothing but SIGKILL ends a supervisor; and it is the last that should die for want of memory. */
 static void supervisor_protect(void)
 {
@@ -262,6 +274,8 @@ int main(int argc, char **argv)
     supervisor_protect();
     if (supervisor_main(&s, &err) < 0) {
         log_error("task %s: %s", argv[1], err.text);
+        if (!s.launch.start_time_us)
+            supervisor_tell_failure(&err);
         return 1;
     }
     return 0;

@@ -13,6 +13,8 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#define LOOK_AGAIN_MS 100 /* after a look that failed, and only then */
+
 /* The child's pipe: a failure, or its end of file, which is exec (or the child's death). */
 static void supervisor_read_report(struct supervisor *s)
 {
@@ -61,13 +63,22 @@ static void supervisor_kill(struct supervisor *s)
     supervisor_signal_leader(s, SIGKILL);
 }
 
+/* A look that failed has taken the event with it: it is repeated after a while. */
+static bool supervisor_is_empty(struct supervisor *s)
+{
+    const int r = task_cgroup_is_empty(s->group, NULL);
+
+    if (r < 0)
+        s->look_again = true;
+    return r == TASK_CGROUP_EMPTY;
+}
+
 /* What is left now. False: the program runs, and there is nothing to say. The kernel's word on the
    group is read at every look: until then its event stays raised. */
 static bool supervisor_observe(struct supervisor *s, struct life_event *ret)
 {
-    *ret = (struct life_event){.type = LIFE_EV_LOOKED,
-                               .empty = task_cgroup_is_empty(s->group, NULL) == TASK_CGROUP_EMPTY,
-                               .now_us = clock_mono_us()};
+    *ret = (struct life_event){.type = LIFE_EV_LOOKED, .empty = supervisor_is_empty(s)};
+    ret->now_us = clock_mono_us();
     /* The dying are reaped in one pass, when the kernel says that the last of them is gone. */
     if (s->life.phase == LIFE_KILLING && !ret->empty)
         return true;
@@ -83,7 +94,7 @@ static bool supervisor_observe(struct supervisor *s, struct life_event *ret)
     }
     if (s->life.phase == LIFE_RUNNING && !s->life.leader_ended)
         return s->life.no_leader && ret->empty;
-    ret->empty = task_cgroup_is_empty(s->group, NULL) == TASK_CGROUP_EMPTY;
+    ret->empty = supervisor_is_empty(s);
     ret->now_us = clock_mono_us();
     return true;
 }
@@ -114,6 +125,7 @@ void supervisor_look(struct supervisor *s)
 {
     struct life_event event;
 
+    s->look_again = false;
     while (supervisor_observe(s, &event))
         if (!(supervisor_step(s, &event) & LIFE_DO_LOOK))
             break;
@@ -209,13 +221,17 @@ static void on_leader(struct supervisor *s)
 
 int supervisor_run(struct supervisor *s, struct err *err)
 {
+    int n;
+
     while (s->life.phase != LIFE_OVER || (!s->recorded && !s->released)) {
         s->fds[AT_LINK].fd = s->link.fd;
-        if (poll(s->fds, AT_COUNT, -1) < 0) {
-            if (errno == EINTR)
-                continue;
+        n = poll(s->fds, AT_COUNT, s->look_again ? LOOK_AGAIN_MS : -1);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
             return err_errno(err, -errno, "poll");
-        }
+        if (n == 0)
+            supervisor_look(s);
         if (s->fds[AT_LISTEN].revents)
             on_agent(s);
         if (s->fds[AT_LINK].revents)

@@ -43,7 +43,8 @@ struct supervisor {
     int64_t processes_at_kill;
     bool cgroup_killed;
     bool recorded;
-    bool released; /* the agent has taken over what could not be recorded */
+    bool released;   /* the agent has taken over what could not be recorded */
+    bool look_again; /* the last look has failed */
     struct launch_failure failure;
     struct ending ending;
 };

@@ -15,18 +15,21 @@
 
 static Quell__Pb__Cause ending_cause(const struct ending_facts *facts)
 {
+    const struct life *life = facts->life;
     const bool killed =
         facts->status_known && WIFSIGNALED(facts->wait_status) && WTERMSIG(facts->wait_status) == 9;
+    /* The kill of what a leader has left behind is not the one that it died of. */
+    const bool by_us = life->kill_us && life->reason != LIFE_REASON_LEADER;
 
     if (facts->could_not_start)
         return QUELL__PB__CAUSE__CAUSE_COULD_NOT_START;
-    if (facts->life->limit_reached)
+    if (life->limit_reached)
         return QUELL__PB__CAUSE__CAUSE_TIME_LIMIT;
-    if (facts->life->no_leader) /* there never was a status to be known */
+    if (life->no_leader) /* there never was a status to be known */
         return QUELL__PB__CAUSE__CAUSE_NONE;
     if (!facts->status_known)
         return QUELL__PB__CAUSE__CAUSE_UNKNOWN;
-    if (killed && facts->oom_kills > 0 && !facts->life->kill_us)
+    if (killed && facts->oom_kills > 0 && !by_us)
         return QUELL__PB__CAUSE__CAUSE_OUT_OF_MEMORY;
     if (WIFSIGNALED(facts->wait_status))
         return WCOREDUMP(facts->wait_status) ? QUELL__PB__CAUSE__CAUSE_CORE_DUMP
@@ -55,7 +58,9 @@ static Quell__Pb__Method ending_method(const struct ending_facts *facts)
 static void ending_say_memory(const struct ending_facts *facts, char *ret, size_t size)
 {
     if (!facts->memory_limit_bytes)
-        (void) snprintf(ret, size, "killed for memory (the task has no limit of its own)");
+        (void) snprintf(ret, size,
+                        "killed for memory (the task has no limit of its own: at that of a group "
+                        "above it, or of the machine)");
     else if (facts->memory_at_limit != 0)
         (void) snprintf(ret, size, "killed for memory (the task's limit is %" PRIu64 " bytes)",
                         facts->memory_limit_bytes);
@@ -64,6 +69,17 @@ static void ending_say_memory(const struct ending_facts *facts, char *ret, size_
                         "killed for memory (not at the task's own limit of %" PRIu64
                         " bytes: at that of a group above it, or of the machine)",
                         facts->memory_limit_bytes);
+}
+
+/* A program may fail because the kernel killed a process that it had started. */
+static void ending_say_exit(const struct ending_facts *facts, char *ret, size_t size)
+{
+    const int len = snprintf(ret, size, "exit code %d", WEXITSTATUS(facts->wait_status));
+
+    if (facts->oom_kills > 0)
+        (void) snprintf(ret + len, size - (size_t) len,
+                        " (processes of the task that were killed for memory: %" PRId64 ")",
+                        facts->oom_kills);
 }
 
 static void ending_say(const struct ending_facts *facts, Quell__Pb__Cause cause, char *ret,
@@ -87,7 +103,7 @@ static void ending_say(const struct ending_facts *facts, Quell__Pb__Cause cause,
     else if (cause == QUELL__PB__CAUSE__CAUSE_SIGNAL)
         (void) snprintf(ret, size, "ended by signal %u (%s)", signal, task_signal_name(signal));
     else if (cause == QUELL__PB__CAUSE__CAUSE_EXIT_CODE)
-        (void) snprintf(ret, size, "exit code %d", WEXITSTATUS(facts->wait_status));
+        ending_say_exit(facts, ret, size);
     else if (cause == QUELL__PB__CAUSE__CAUSE_UNKNOWN)
         (void) snprintf(ret, size,
                         "the task is over, but its wait status is not known: its supervisor died "
