@@ -9,7 +9,8 @@ endif()
 
 pkg_check_modules(JANSSON_INTEGRATION REQUIRED IMPORTED_TARGET jansson)
 quell_library(integration_world SOURCES
-  "${integration}/asker.c" "${integration}/await.c" "${integration}/janitor.c"
+  "${integration}/asker.c" "${integration}/await.c" "${integration}/groups.c"
+  "${integration}/janitor.c"
   "${integration}/mounts.c"
   "${integration}/prober.c" "${integration}/program.c" "${integration}/stream.c"
   "${integration}/tasks.c" "${integration}/world.c"
@@ -23,9 +24,9 @@ if(TARGET quell-supervisor)
   add_dependencies(integration_world quell-supervisor)
 endif()
 
-foreach(topic agent_socket awkward bad_clients bytes cancel cgroups check_config crossing crowd files handed_over
-    history hostile looks many max_running outcomes peek records refusals requeue restart rules status_table strace
-    supervisor users watch world_of_a_task)
+foreach(topic agent_socket awkward bad_clients bytes cancel causes cgroups check_config core_dump crossing crowd
+    exhausted files handed_over history hostile limits looks many max_running outcomes peek records refusals requeue
+    restart rules status_table strace supervisor users watch world_of_a_task)
   quell_test(test_${topic} integration "${integration}/test_${topic}.c" integration_world)
   set_tests_properties(integration.test_${topic} PROPERTIES TIMEOUT 600)
 endforeach()
@@ -36,4 +37,7 @@ set_tests_properties(integration.test_agent_socket integration.test_crowd integr
 
 # The table of the design's section 3 as it is observed, cell by cell.
 add_custom_target(status_table COMMAND test_status_table VERBATIM USES_TERMINAL)
+# And each cause on each kind of cgroups.
+target_sources(test_causes PRIVATE "${integration}/causes.c")
+add_custom_target(cause_table COMMAND test_causes VERBATIM USES_TERMINAL)
 target_link_libraries(test_bytes PRIVATE quell ipc_nanomsg) # a head of its own
