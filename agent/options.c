@@ -12,7 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define CONFIG_DEFAULT "/etc/quell/quelld.conf"
+#define CORE_DUMP_DEFAULT_MS 600000u
+#define CONFIG_DEFAULT       "/etc/quell/quelld.conf"
 
 static int set_head(void *arg, const char *value, struct err *err)
 {
@@ -89,6 +90,18 @@ static int set_leftover_grace(void *arg, const char *value, struct err *err)
     return 0;
 }
 
+static int set_core_dump_time(void *arg, const char *value, struct err *err)
+{
+    uint64_t ms;
+
+    if (units_parse_duration_ms(value, &ms) < 0 || ms > TASK_GRACE_MAX_MS)
+        return err_set(err, -EINVAL,
+                       "'%s' is not a duration from 0 (as long as it takes) to 24h, like 10m",
+                       value);
+    ((struct options *) arg)->core_dump_ms = ms;
+    return 0;
+}
+
 static int set_max_running(void *arg, const char *value, struct err *err)
 {
     uint64_t number;
@@ -111,6 +124,7 @@ static const struct config_key keys[] = {
     {.section = "cgroup", .name = "base", .set = set_cgroup_base},
     {.section = "tasks", .name = "allow_root", .set = set_allow_root},
     {.section = "tasks", .name = "leftover_grace", .set = set_leftover_grace},
+    {.section = "tasks", .name = "core_dump_time", .set = set_core_dump_time},
     {.section = "tasks", .name = "max_running", .set = set_max_running},
     {.name = NULL},
 };
@@ -130,7 +144,8 @@ static const char usage[] =
     "  --check-config   check configuration and flags, then exit\n"
     "  --help, --version\n"
     "Keys of the configuration without a flag: [cgroup] mode, base; [tasks] allow_root,\n"
-    "leftover_grace, max_running (tasks that run at a time; more wait their turn).\n";
+    "leftover_grace, core_dump_time, max_running (tasks that run at a time; more wait their\n"
+    "turn).\n";
 
 static void clear_heads(void *arg)
 {
@@ -157,7 +172,7 @@ static int options_defaults(struct options *o, struct err *err)
 {
     char host[HOST_NAME_MAX + 1] = "";
 
-    *o = (struct options){.leftover_grace_ms = 2000};
+    *o = (struct options){.leftover_grace_ms = 2000, .core_dump_ms = CORE_DUMP_DEFAULT_MS};
     (void) gethostname(host, sizeof(host) - 1);
     o->node = strdup(host);
     o->socket = strdup("/run/quell/quelld.sock");

@@ -22,7 +22,8 @@ struct options {
     bool insecure;
     bool allow_root;
     uint64_t leftover_grace_ms;
-    uint32_t max_running; /* attempts at a time; 0: no limit */
+    uint64_t core_dump_ms; /* 0: as long as it takes */
+    uint32_t max_running;  /* attempts at a time; 0: no limit */
 };
 
 /* 0; an outcome of settings.h; or a negative errno with the sentence (exit 1). The caller ends with

@@ -135,6 +135,7 @@ static void task_fill_launch(const struct task *task, const struct task_cgroup_d
     launch->node = agent->options.node;
     launch->boot_id = (char *) agent->boot_id;
     launch->leftover_grace_ms = agent->options.leftover_grace_ms;
+    launch->core_dump_ms = agent->options.core_dump_ms;
     launch->oom_score_adj = agent->oom_score_adj;
     launch->open_files = agent->open_files;
     launch->cgroup_mode = (char *) cgroup_mode_name(dirs->mode);

@@ -2,18 +2,23 @@
 #include "supervisor/run.h"
 
 #include "base/clock.h"
+#include "base/fdio.h"
 #include "base/log.h"
 #include "cgroups/task_cgroup.h"
 #include "supervisor/leader.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
 #define LOOK_AGAIN_MS 100 /* after a look that failed, and only then */
+#define CORE_LOOK_US  60000000u
 
 /* The child's pipe: a failure, or its end of file, which is exec (or the child's death). */
 static void supervisor_read_report(struct supervisor *s)
@@ -219,19 +224,74 @@ static void on_leader(struct supervisor *s)
         supervisor_leader_is(s, false, 0);
 }
 
+/* The kernel tells nobody that a dump begins, and no zombie is there before it ends. So the leader
+   is asked now and then, while nothing else is going on: at most once a minute, and as often as the
+   time that a dump may take. */
+static uint64_t core_look_interval_us(const struct supervisor *s)
+{
+    const uint64_t most_us = life_us_of_ms(s->order->core_dump_ms);
+
+    return most_us < CORE_LOOK_US ? most_us : CORE_LOOK_US;
+}
+
+static bool core_is_watched(const struct supervisor *s)
+{
+    return s->order->core_dump_ms && s->life.phase == LIFE_RUNNING && s->tree.leader > 0 &&
+           !s->tree.leader_ended && !s->leader_gone;
+}
+
+static bool leader_dumps(const struct supervisor *s)
+{
+    char path[32], status[2048];
+    ssize_t len;
+
+    (void) snprintf(path, sizeof(path), "/proc/%d/status", (int) s->tree.leader);
+    len = fdio_read_text(AT_FDCWD, path, status, sizeof(status));
+    return len > 0 && strstr(status, "\nCoreDumping:\t1");
+}
+
+static void supervisor_watch_core(struct supervisor *s)
+{
+    const uint64_t now = clock_mono_us();
+
+    if (!core_is_watched(s) || now < s->core_look_us)
+        return;
+    s->core_look_us = now + core_look_interval_us(s);
+    if (!leader_dumps(s))
+        s->core_since_us = 0;
+    else if (!s->core_since_us)
+        s->core_since_us = now;
+    else if (now - s->core_since_us >= life_us_of_ms(s->order->core_dump_ms))
+        supervisor_feed(s, (struct life_event){.type = LIFE_EV_CORE_TIME, .now_us = now});
+}
+
+/* Of the loop's poll(2), in milliseconds. */
+static int supervisor_patience(const struct supervisor *s)
+{
+    const uint64_t now = clock_mono_us();
+
+    if (s->look_again)
+        return LOOK_AGAIN_MS;
+    if (!core_is_watched(s))
+        return -1;
+    return s->core_look_us > now ? (int) ((s->core_look_us - now) / 1000) + 1 : 0;
+}
+
 int supervisor_run(struct supervisor *s, struct err *err)
 {
     int n;
 
+    s->core_look_us = clock_mono_us() + core_look_interval_us(s);
     while (s->life.phase != LIFE_OVER || (!s->recorded && !s->released)) {
         s->fds[AT_LINK].fd = s->link.fd;
-        n = poll(s->fds, AT_COUNT, s->look_again ? LOOK_AGAIN_MS : -1);
+        n = poll(s->fds, AT_COUNT, supervisor_patience(s));
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
             return err_errno(err, -errno, "poll");
-        if (n == 0)
+        if (n == 0 && s->look_again)
             supervisor_look(s);
+        supervisor_watch_core(s);
         if (s->fds[AT_LISTEN].revents)
             on_agent(s);
         if (s->fds[AT_LINK].revents)

@@ -43,8 +43,10 @@ struct supervisor {
     int64_t processes_at_kill;
     bool cgroup_killed;
     bool recorded;
-    bool released;   /* the agent has taken over what could not be recorded */
-    bool look_again; /* the last look has failed */
+    bool released;          /* the agent has taken over what could not be recorded */
+    bool look_again;        /* the last look has failed */
+    uint64_t core_look_us;  /* monotonic: when to see next whether the leader dumps core */
+    uint64_t core_since_us; /* when it was first seen to; 0: it does not */
     struct launch_failure failure;
     struct ending ending;
 };

@@ -67,6 +67,7 @@ static void supervisor_collect(struct supervisor *s, struct ending_facts *facts)
         .v1 = strcmp(s->order->cgroup_mode, cgroup_mode_name(CGROUP_MODE_V1)) == 0,
         .memory_limit_bytes = s->order->spec->memory_bytes,
         .runtime_ms = s->order->spec->runtime_ms,
+        .core_dump_ms = s->order->core_dump_ms,
         .processes_at_kill = s->processes_at_kill,
         .escaped = s->order->successor || s->life.no_leader ? -1 : (int64_t) s->tree.escaped,
         .cgroup_inode = (int64_t) task_cgroup_inode(s->group),

@@ -25,6 +25,8 @@ static Quell__Pb__Cause ending_cause(const struct ending_facts *facts)
         return QUELL__PB__CAUSE__CAUSE_COULD_NOT_START;
     if (life->limit_reached)
         return QUELL__PB__CAUSE__CAUSE_TIME_LIMIT;
+    if (life->core_cut)
+        return QUELL__PB__CAUSE__CAUSE_CORE_DUMP;
     if (life->no_leader) /* there never was a status to be known */
         return QUELL__PB__CAUSE__CAUSE_NONE;
     if (!facts->status_known)
@@ -97,6 +99,11 @@ static void ending_say(const struct ending_facts *facts, Quell__Pb__Cause cause,
                         facts->runtime_ms / 1000, facts->runtime_ms % 1000);
     else if (cause == QUELL__PB__CAUSE__CAUSE_OUT_OF_MEMORY)
         ending_say_memory(facts, ret, size);
+    else if (cause == QUELL__PB__CAUSE__CAUSE_CORE_DUMP && facts->life->core_cut)
+        (void) snprintf(ret, size,
+                        "it crashed, and writing its core took more than %" PRIu64 ".%03" PRIu64
+                        " s: it was cut off",
+                        facts->core_dump_ms / 1000, facts->core_dump_ms % 1000);
     else if (cause == QUELL__PB__CAUSE__CAUSE_CORE_DUMP)
         (void) snprintf(ret, size, "ended by signal %u (%s), core dumped", signal,
                         task_signal_name(signal));

@@ -18,6 +18,7 @@ struct ending_facts {
     bool v1;                     /* the kill went through the v1 freezer */
     uint64_t memory_limit_bytes; /* 0: none; for the sentence, as the next */
     uint64_t runtime_ms;
+    uint64_t core_dump_ms;
     int64_t processes_at_kill; /* -1 here and below: not known */
     int64_t escaped;
     int64_t cgroup_inode;

@@ -73,6 +73,15 @@ static uint32_t life_timer(struct life *life, uint64_t now_us)
     return life->phase == LIFE_OVER ? 0 : LIFE_DO_TIMER;
 }
 
+/* What dumps core takes no SIGTERM; the kill ends the dump. */
+static uint32_t life_core_time(struct life *life, uint64_t now_us)
+{
+    if (life->phase != LIFE_RUNNING)
+        return 0;
+    life->core_cut = true;
+    return life_begin(life, LIFE_REASON_CORE, now_us, 0);
+}
+
 static uint32_t life_leader_ended(struct life *life, uint64_t now_us)
 {
     life->leader_ended = true;
@@ -127,6 +136,8 @@ uint32_t life_step(struct life *life, const struct life_event *event)
         return life_cancel(life, event);
     case LIFE_EV_TIMER:
         return life_timer(life, event->now_us);
+    case LIFE_EV_CORE_TIME:
+        return life_core_time(life, event->now_us);
     case LIFE_EV_LEADER_ENDED:
         return life_leader_ended(life, event->now_us);
     case LIFE_EV_LOOKED:

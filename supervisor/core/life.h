@@ -26,12 +26,14 @@ enum life_reason { /* what began the ending */
                    LIFE_REASON_LIMIT,
                    LIFE_REASON_LEADER,
                    LIFE_REASON_EMPTY, /* of a group without a leader */
+                   LIFE_REASON_CORE,  /* that was cut off */
 };
 
 enum life_event_type {
     LIFE_EV_CANCEL,       /* grace_us counts from now; also a further one */
     LIFE_EV_TIMER,        /* a deadline may have passed */
     LIFE_EV_LEADER_ENDED, /* the leader is a zombie, or gone */
+    LIFE_EV_CORE_TIME,    /* the leader has been dumping core for as long as it may */
     LIFE_EV_LOOKED,       /* the shell has looked: empty, alone */
     LIFE_EV_COUNT,
 };
@@ -56,6 +58,7 @@ struct life {
     enum life_phase phase;
     enum life_reason reason;
     bool limit_reached;
+    bool core_cut;  /* the leader's dump has taken too long */
     bool no_leader; /* a group handed over: it is over when it is empty */
     bool leader_ended;
     bool leftovers;         /* the leader's exit left processes behind */

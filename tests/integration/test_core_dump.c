@@ -1,7 +1,7 @@
 /*
  * A leader whose core goes to a file system that does not answer. While the kernel writes it, the
- * process is no zombie and takes no SIGTERM: it is Running. What bounds that is the time limit and
- * a cancel, whose kill ends the dump.
+ * process is no zombie and takes no SIGTERM: it is Running. What bounds that is the time limit, a
+ * cancel and [tasks] core_dump_time, whose kill ends the dump.
  */
 #include "tests/integration/await.h"
 #include "tests/integration/groups.h"
@@ -43,7 +43,7 @@ static bool stage_open(struct stage *s, const char *backend)
 {
     const char *why;
 
-    s->world = group_world(backend, "[tasks]\nleftover_grace = 100ms\n");
+    s->world = group_world(backend, "[tasks]\nleftover_grace = 100ms\ncore_dump_time = 3s\n");
     if (!s->world)
         return false;
     why = elsewhere(s->world);
@@ -126,6 +126,23 @@ Test(core_dump, a_cancel_ends_a_leader_that_dumps_for_ever)
             assert_cancelled(s.world, s.id, "no core", "cgroup_kill");
             /* A part of the grace may have passed at the agent. */
             assert_kill(&s, at_once ? 0 : 150000, LATE_US);
+            server_end(&s);
+        }
+    }
+}
+
+Test(core_dump, a_dump_that_takes_too_long_is_cut_off)
+{
+    for (size_t b = 0; b < 3; b++) {
+        struct stage s;
+
+        if (!stage_open(&s, backends[b]))
+            continue;
+        for (size_t i = 0; i < 2; i++) {
+            submit_crash(&s, crashes[i], "--name", "crash");
+            assert_failed(s.world, task_wait(s.world, s.id), "core_dump",
+                          PARTS("crashed", "more than 3.000 s", "cut off"));
+            assert_kill(&s, 0, LATE_US);
             server_end(&s);
         }
     }

@@ -38,6 +38,10 @@ struct story {
     {                                                                                              \
         .type = LIFE_EV_LOOKED, .now_us = (at), .empty = (e), .alone = (a)                         \
     }
+#define CORE_TIME(at)                                                                              \
+    {                                                                                              \
+        .type = LIFE_EV_CORE_TIME, .now_us = (at)                                                  \
+    }
 #define TERM (LIFE_DO_TERM | LIFE_DO_LOOK | LIFE_DO_TIMER)
 #define KILL (LIFE_DO_KILL | LIFE_DO_LOOK | LIFE_DO_TIMER)
 #define OVER (LIFE_DO_RECORD | LIFE_DO_TIMER)
@@ -67,6 +71,12 @@ static struct story stories[] = {
                   {LEADER(8), LIFE_DO_LOOK, LIFE_KILLING},
                   {LOOKED(8, true, true), OVER, LIFE_OVER}},
      .reason = LIFE_REASON_CANCEL},
+    {.name = "a core dump that takes too long is killed at once, and is no matter afterwards",
+     .chapters = {{CORE_TIME(7), KILL, LIFE_KILLING},
+                  {CORE_TIME(8), 0, LIFE_KILLING},
+                  {LEADER(9), LIFE_DO_LOOK, LIFE_KILLING},
+                  {LOOKED(9, true, true), OVER, LIFE_OVER}},
+     .reason = LIFE_REASON_CORE},
     {.name = "the leader's exit does not end the grace of what it started",
      .chapters = {{CANCEL(10, 1000), TERM, LIFE_ENDING},
                   {LEADER(20), LIFE_DO_LOOK, LIFE_ENDING},
