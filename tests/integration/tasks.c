@@ -1,6 +1,7 @@
 #include "tests/integration/tasks.h"
 
 #include "tests/integration/asker.h"
+#include "tests/integration/await.h"
 
 #include <criterion/criterion.h>
 #include <dirent.h>
@@ -129,6 +130,7 @@ const char *submit_fighter(struct world *world, const char *node, int processes)
     fifo_expect(ready, keepf(world, "ready %d", processes));
     (void) close(ready);
     cr_assert_eq(survivors(world, task), processes);
+    await_status(world, task, 0, "TaskStatus_Running");
     return task;
 }
 

@@ -28,7 +28,7 @@ struct ctl run(struct world *world, uint32_t uid, const char *const *argv);
     submit_words((world), (node), "nobody", (const char *const[]){__VA_ARGS__, NULL})
 const char *submit_words(struct world *world, const char *node, const char *user,
                          const char *const *words);
-/* The fighter with so many processes, running and ready. */
+/* The fighter with so many processes, running and ready, as the head knows too. */
 const char *submit_fighter(struct world *world, const char *node, int processes);
 
 json_t *task_show(struct world *world, const char *task); /* kept, as the next */

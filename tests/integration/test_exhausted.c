@@ -128,9 +128,12 @@ static size_t entries_of(const char *path)
 
 Test(exhausted, without_groups_tasks_are_refused_and_cancels_work)
 {
-    struct node n = node_make();
+    struct node n;
     const char *limit;
 
+    if (world_is_v1())
+        SKIP("v1 has no limit on how many groups there are");
+    n = node_make();
     head_start(n.world);
     node_start(&n);
     limit = keepf(n.world, "%s/cgroup.max.descendants", n.agent->group);
