@@ -7,7 +7,7 @@ libprotobuf-c-dev libevent-dev libnanomsg-dev libcgroup-dev libsqlite3-dev libja
 libcurl4-openssl-dev"
 packages_demo="jq procps"
 # What the tests need besides.
-packages_test="g++ libcriterion-dev clang-format clang-tidy shellcheck strace git util-linux python3"
+packages_test="g++ libcriterion-dev clang-format clang-tidy shellcheck strace git util-linux mount python3"
 
 # need PACKAGE... : checks first; with nothing missing it touches nothing and needs no network.
 need() {
