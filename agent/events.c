@@ -36,7 +36,6 @@ struct events {
     uint64_t next;            /* of the next that will come */
     struct event *news;       /* for followers that wait */
     TAILQ_HEAD(, follower) followers;
-    unsigned followers_len;
 };
 
 /* ---- what is kept ---- */
@@ -61,7 +60,7 @@ void events_note(const struct task *task)
     events->next++;
     if (events->next - events->oldest > EVENTS_KEPT)
         events->oldest++;
-    if (events->followers_len)
+    if (!TAILQ_EMPTY(&events->followers))
         slice_next(events->news);
 }
 
@@ -70,7 +69,6 @@ void events_note(const struct task *task)
 static void follower_free(struct follower *follower)
 {
     TAILQ_REMOVE(&follower->events->followers, follower, entry);
-    follower->events->followers_len--;
     if (follower->stream)
         http_stream_end(follower->stream);
     if (follower->alive)
@@ -212,7 +210,6 @@ void events_answer(struct events *events, struct http_request *request)
     follower->stays = stays;
     follower->writing = true; /* the head of the reply */
     TAILQ_INSERT_TAIL(&events->followers, follower, entry);
-    events->followers_len++;
     on.arg = follower;
     follower->stream = http_stream_begin(request, 200, "text/event-stream", &on);
     if (!follower->stream)

@@ -1,6 +1,7 @@
 /* peek_helper.c - the process that reads the end of a task's output, as the task's user. */
 #include "agent/peek.h"
 
+#include "base/become.h"
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/fdio.h"
@@ -8,7 +9,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -34,14 +34,13 @@ struct work {
 
 static int become(const struct user_info *user, struct err *err)
 {
-    if (setgroups(user->groups_len, user->groups) < 0 ||
-        setresgid(user->gid, user->gid, user->gid) < 0 ||
-        setresuid(user->uid, user->uid, user->uid) < 0 ||
-        prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-        return err_errno(err, -errno, "become user %s", user->name);
-    if (user->uid != 0 && setuid(0) == 0)
-        return err_set(err, -EPERM, "user %s can become root", user->name);
-    return 0;
+    const struct become as = {.uid = user->uid,
+                              .gid = user->gid,
+                              .groups = user->groups,
+                              .groups_len = user->groups_len,
+                              .name = user->name};
+
+    return become_user(&as, err);
 }
 
 /* As the task itself was started: the home, else /; then its working directory. */

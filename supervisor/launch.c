@@ -1,9 +1,10 @@
 #include "supervisor/launch.h"
 
+#include "base/become.h"
 #include "base/fdio.h"
 #include "supervisor/attempt.h"
-#include "supervisor/become.h"
 #include "supervisor/files.h"
+#include "supervisor/ordinary.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/tree.h"
 
@@ -187,6 +188,17 @@ static int launch_exec(const struct launch *launch, struct err *err)
     return err_errno(err, code, "execute %s, looked for in PATH", name);
 }
 
+static int launch_become_user(const Quell__Pb__User *user, struct err *err)
+{
+    const struct become as = {.uid = user->uid,
+                              .gid = user->gid,
+                              .groups = user->groups,
+                              .groups_len = user->n_groups,
+                              .name = user->name};
+
+    return become_user(&as, err);
+}
+
 void launch_child(void *arg, const struct err *born_err)
 {
     struct launch launch = *(const struct launch *) arg;
@@ -199,8 +211,8 @@ void launch_child(void *arg, const struct err *born_err)
         launch_fail(&launch, born_err, false);
     if (launch_record(&launch, &err) < 0)
         launch_fail(&launch, &err, err.code == -EEXIST);
-    if (files_let_go(&launch.report_fd, &err) == 0 && become_ordinary(launch.order, &err) == 0 &&
-        become_user(launch.order->user, &err) == 0 && files_open(launch.order, &err) == 0)
+    if (files_let_go(&launch.report_fd, &err) == 0 && ordinary_become(launch.order, &err) == 0 &&
+        launch_become_user(launch.order->user, &err) == 0 && files_open(launch.order, &err) == 0)
         (void) launch_exec(&launch, &err);
     launch_fail(&launch, &err, false);
 }
